@@ -1,0 +1,79 @@
+/*
+ * The kinds of failure a person can meet, and the exit code of each.
+ * Owns: what an error *is*. Must not print or exit: main.ts does that, once.
+ */
+
+export const EXIT = { ok: 0, usage: 2, refused: 3, failed: 4, bug: 70 } as const;
+
+/** The command line itself is wrong. Nothing was looked at, nothing was changed. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly verb: string | undefined;
+  constructor(message: string, verb?: string) {
+    super(message);
+    this.verb = verb;
+  }
+}
+
+/** We decline to act, and nothing has been changed. `hint` says what the person can do. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly hint: string;
+  constructor(message: string, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** A program from outside did not do its work. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly argv: readonly string[];
+  readonly outcome: CommandOutcome;
+  readonly stderrTail: string;
+  constructor(argv: readonly string[], outcome: CommandOutcome, stderrTail: string) {
+    super(`${argv[0] ?? "?"} ${describeOutcome(outcome)}`);
+    this.argv = argv;
+    this.outcome = outcome;
+    this.stderrTail = stderrTail;
+  }
+}
+
+export type CommandOutcome =
+  | { readonly kind: "exit"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: string }
+  | { readonly kind: "not-found" }
+  | { readonly kind: "timed-out"; readonly timeoutMs: number };
+
+export function describeOutcome(outcome: CommandOutcome): string {
+  switch (outcome.kind) {
+    case "exit":
+      return `ended with exit code ${outcome.code}`;
+    case "signal":
+      return `was killed by ${outcome.signal}`;
+    case "not-found":
+      return "could not be started: there is no such program";
+    case "timed-out":
+      return `did not end within ${outcome.timeoutMs / 1000} s`;
+  }
+}
+
+/** A step of a plan failed; `changed` tells whether anything had been written by then. */
+export class StepError extends Error {
+  override readonly name = "StepError";
+  readonly index: number;
+  readonly total: number;
+  readonly title: string;
+  readonly changed: boolean;
+  constructor(at: { index: number; total: number; title: string; changed: boolean }, cause: unknown) {
+    super(`step ${at.index + 1} of ${at.total}, ${at.title}: ${messageOf(cause)}`, { cause });
+    this.index = at.index;
+    this.total = at.total;
+    this.title = at.title;
+    this.changed = at.changed;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

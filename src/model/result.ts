@@ -1,0 +1,41 @@
+/*
+ * The verdict of a recovery: one line on every console, one report on the disk.
+ * Owns: schema of the ZSHIELD-RESULT line. No I/O.
+ */
+import * as v from "valibot";
+
+export const RESULT_MARK = "ZSHIELD-RESULT ";
+
+export const ResultSchema = v.strictObject({
+  schema: v.literal(1),
+  operation: v.picklist(["default", "latest", "menu", "none"]),
+  outcome: v.picklist(["success", "refused", "failed"]),
+  /** Whether anything was written to a disk. */
+  changed: v.boolean(),
+  /** The disk that was worked on; absent if none was chosen. */
+  disk: v.optional(
+    v.strictObject({
+      path: v.string(),
+      model: v.string(),
+      serial: v.string(),
+      wwn: v.string(),
+      sizeBytes: v.number(),
+    }),
+  ),
+  /** Version of the golden; "" if no card was found. */
+  version: v.string(),
+  steps: v.array(
+    v.strictObject({ kind: v.string(), title: v.string(), seconds: v.number(), bytes: v.number() }),
+  ),
+  /** Peak resident memory of the agent itself. */
+  peakMemoryBytes: v.number(),
+  /** The step at which an interrupted recovery was taken up, counted from 1; absent if it was not one. */
+  resumedAt: v.optional(v.number()),
+  error: v.optional(v.strictObject({ message: v.string(), hint: v.string(), step: v.optional(v.string()) })),
+});
+export type Result = v.InferOutput<typeof ResultSchema>;
+
+/** One line without control characters: JSON escapes them. */
+export function printResult(result: Result): string {
+  return RESULT_MARK + JSON.stringify(result);
+}

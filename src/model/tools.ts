@@ -1,0 +1,32 @@
+/*
+ * The programs that the agent calls, and what for. The one list: the dracut module takes these along
+ * (`zshield tools`), the agent checks at its start that they are there, the README prints it.
+ */
+
+export interface Tool {
+  readonly name: string;
+  readonly purpose: string;
+  /** Needed to look; the others only to recover. */
+  readonly forLooking: boolean;
+}
+
+export const TOOLS: readonly Tool[] = [
+  { name: "lsblk", purpose: "list disks and partitions", forLooking: true },
+  { name: "blkid", purpose: "recognise file systems", forLooking: true },
+  { name: "wipefs", purpose: "recognise and remove signatures", forLooking: true },
+  { name: "sfdisk", purpose: "read and write partition tables", forLooking: true },
+  { name: "udevadm", purpose: "wait for devices", forLooking: true },
+  { name: "lvm", purpose: "volumes and snapshots", forLooking: true },
+  { name: "losetup", purpose: "reach a part of a disk that has no partition yet", forLooking: true },
+  { name: "mount", purpose: "mount file systems", forLooking: true },
+  { name: "umount", purpose: "unmount them", forLooking: true },
+  { name: "blockdev", purpose: "protect disks from writing, flush buffers", forLooking: false },
+  { name: "dmsetup", purpose: "open golden so that the kernel checks each block", forLooking: false },
+  { name: "mkfs.vfat", purpose: "make the ESP", forLooking: false },
+  { name: "fsck.fat", purpose: "check the ESP", forLooking: false },
+  { name: "mkfs.ext4", purpose: "make file systems", forLooking: false },
+  { name: "e2fsck", purpose: "check file systems", forLooking: false },
+  { name: "rsync", purpose: "copy golden", forLooking: false },
+  { name: "getfattr", purpose: "read extended attributes back", forLooking: false },
+  { name: "chroot", purpose: "run golden's own GRUB configuration and key tools", forLooking: false },
+];
