@@ -65,7 +65,10 @@ export class StepError extends Error {
   readonly total: number;
   readonly title: string;
   readonly changed: boolean;
-  constructor(at: { index: number; total: number; title: string; changed: boolean }, cause: unknown) {
+  constructor(
+    at: { index: number; total: number; title: string; changed: boolean },
+    cause: unknown,
+  ) {
     super(`step ${at.index + 1} of ${at.total}, ${at.title}: ${messageOf(cause)}`, { cause });
     this.index = at.index;
     this.total = at.total;

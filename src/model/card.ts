@@ -16,9 +16,9 @@ export const ESP_DIRECTORY = "zshield";
 
 const Sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"));
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const FileDigest = v.strictObject({ sha256: Sha256, sizeBytes: Bytes });
+export const FileDigest = v.strictObject({ sha256: Sha256, sizeBytes: Bytes });
 /** A directory named by its digest: file name inside it (`/` between parts) → digest. */
-const DigestDirectory = v.strictObject({
+export const DigestDirectory = v.strictObject({
   directory: v.pipe(v.string(), v.regex(/^(grub|rescue)-[0-9a-f]{16}$/)),
   files: v.record(v.string(), FileDigest),
 });
@@ -54,7 +54,11 @@ export const CardDescription = v.strictObject({
   rescue: DigestDirectory,
   grub: DigestDirectory,
   /** Files below /zshield/boot on the ESP: boot.img, core.img, BOOTX64.EFI. */
-  boot: v.strictObject({ "boot.img": FileDigest, "core.img": FileDigest, "BOOTX64.EFI": FileDigest }),
+  boot: v.strictObject({
+    "boot.img": FileDigest,
+    "core.img": FileDigest,
+    "BOOTX64.EFI": FileDigest,
+  }),
 });
 
 export type GoldenDescription = v.InferOutput<typeof GoldenDescription>;

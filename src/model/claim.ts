@@ -13,7 +13,7 @@ export const CLAIM_OFFSET_BYTES = 2 * MIB - 4096;
 export const CLAIM_BYTES = 512;
 const MAGIC = "ZSHIELD-CLAIM 1";
 
-const Claim = v.strictObject({
+export const Claim = v.strictObject({
   /** Identity of the disk that the claim was written to: a claim copied to another disk is none. */
   serial: v.string(),
   wwn: v.string(),

@@ -14,11 +14,40 @@ export const Journal = v.strictObject({
   next: v.number(),
   /** How often that step was begun without being done. */
   begun: v.number(),
-  /** What steps found out and later ones need, e.g. `groupUuid`. */
-  facts: v.record(v.string(), v.string()),
-  /** Seconds and bytes of the steps that are done, by their index. */
-  done: v.array(v.strictObject({ kind: v.string(), title: v.string(), seconds: v.number(), bytes: v.number() })),
+  /** How often the new root did not read back as golden and was made again. */
+  setbacks: v.number(),
+  /** What the steps took that are done, in order. */
+  done: v.array(
+    v.strictObject({ kind: v.string(), title: v.string(), seconds: v.number(), bytes: v.number() }),
+  ),
   /** Why the last attempt ended, if it ended by itself. */
   lastError: v.optional(v.string()),
 });
 export type Journal = v.InferOutput<typeof Journal>;
+
+export function freshJournal(plan: Plan): Journal {
+  return { plan, next: 0, begun: 0, setbacks: 0, done: [] };
+}
+
+/**
+ * Where to go on after a failed step. A root that did not read back is made again from its file system
+ * on; everything else is tried again where it failed.
+ */
+export function afterFailure(journal: Journal, index: number, reason: string): Journal {
+  const lastError = reason.slice(0, 500);
+  const step = journal.plan.steps[index];
+  if (step?.kind !== "verify-tree") return { ...journal, lastError };
+  const back = journal.plan.steps.findIndex(
+    (other) => other.kind === "make-filesystem" && other.device === step.device,
+  );
+  const done = journal.done.slice(0, journal.done.length - (journal.next - back));
+  return { ...journal, next: back, begun: 0, setbacks: journal.setbacks + 1, done, lastError };
+}
+
+/** Why this step must not be begun once more, or undefined. */
+export function whyStuck(journal: Journal): string | undefined {
+  if (journal.begun < MOST_ATTEMPTS && journal.setbacks < MOST_ATTEMPTS) return undefined;
+  const title = journal.plan.steps[journal.next]?.title ?? "its end";
+  const reason = journal.lastError ?? "the power failed or the machine was reset";
+  return `the recovery got no further in ${MOST_ATTEMPTS} attempts in a row, at "${title}": ${reason}`;
+}

@@ -22,6 +22,8 @@ export interface Machine {
   readonly cardTrouble?: string;
   readonly disks: readonly Disk[];
   readonly groups: readonly VolumeGroup[];
+  /** Why LVM could not be asked; `groups` is empty then, and nothing may be concluded from that. */
+  readonly groupsTrouble?: string;
 }
 
 export interface Card {
@@ -94,6 +96,8 @@ export interface VolumeGroup {
   readonly extentBytes: number;
   /** True where LVM says that a physical volume is missing or the group is exported. */
   readonly partial: boolean;
+  /** Why `partial`, in words; also where a copied disk carries one of its physical volumes again. */
+  readonly trouble?: string;
   /** Partition or disk paths. */
   readonly physicalVolumes: readonly string[];
   readonly volumes: readonly Volume[];

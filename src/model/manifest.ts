@@ -39,7 +39,8 @@ export function parseManifest(text: string): Entry[] {
     .filter((line) => line !== "")
     .map((line, index) => {
       const result = v.safeParse(Entry, JSON.parse(line));
-      if (!result.success) throw new Error(`manifest, line ${index + 1}: ${result.issues[0].message}`);
+      if (!result.success)
+        throw new Error(`manifest, line ${index + 1}: ${result.issues[0].message}`);
       return result.output;
     });
 }
@@ -57,7 +58,8 @@ export function whyNotSameEntry(found: Entry | undefined, wanted: Entry): string
   }
   const foundXattrs = JSON.stringify(found.xattrs ?? {});
   const wantedXattrs = JSON.stringify(wanted.xattrs ?? {});
-  if (foundXattrs !== wantedXattrs) return `has extended attributes ${foundXattrs}, not ${wantedXattrs}`;
+  if (foundXattrs !== wantedXattrs)
+    return `has extended attributes ${foundXattrs}, not ${wantedXattrs}`;
   return undefined;
 }
 

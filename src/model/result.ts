@@ -31,7 +31,9 @@ export const ResultSchema = v.strictObject({
   peakMemoryBytes: v.number(),
   /** The step at which an interrupted recovery was taken up, counted from 1; absent if it was not one. */
   resumedAt: v.optional(v.number()),
-  error: v.optional(v.strictObject({ message: v.string(), hint: v.string(), step: v.optional(v.string()) })),
+  error: v.optional(
+    v.strictObject({ message: v.string(), hint: v.string(), step: v.optional(v.string()) }),
+  ),
 });
 export type Result = v.InferOutput<typeof ResultSchema>;
 

@@ -24,7 +24,8 @@ export function parseSize(text: string): Size | string {
     return { share: number / 100 };
   }
   const bytes = number * (UNITS[unit] ?? NaN);
-  if (!Number.isSafeInteger(bytes) || bytes <= 0) return `"${text}" is not a whole number of bytes above 0`;
+  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+    return `"${text}" is not a whole number of bytes above 0`;
   return { bytes };
 }
 
@@ -36,7 +37,12 @@ export function sizeOn(size: Size, wholeBytes: number, unitBytes: number): numbe
 
 /** "19.5 GiB"; at most one digit behind the point, binary units. */
 export function printSize(bytes: number): string {
-  for (const [unit, factor] of [["TiB", TIB], ["GiB", GIB], ["MiB", MIB], ["KiB", KIB]] as const) {
+  for (const [unit, factor] of [
+    ["TiB", TIB],
+    ["GiB", GIB],
+    ["MiB", MIB],
+    ["KiB", KIB],
+  ] as const) {
     if (bytes >= factor) {
       const number = bytes / factor;
       return `${Number.isInteger(number) ? number : number.toFixed(1)} ${unit}`;

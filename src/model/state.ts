@@ -17,7 +17,7 @@ export type StateCopy = (typeof STATE_COPIES)[number];
 export const STATE_BYTES = 128 * 1024;
 const SIGNATURE = "# GRUB Environment Block\n";
 
-const StateDocument = v.strictObject({
+export const StateDocument = v.strictObject({
   schema: v.literal(1),
   /** The disk that the record was written for. */
   disk: v.strictObject({
@@ -119,7 +119,10 @@ const StateFields = v.strictObject({
 });
 
 /** The newest valid record of both copies, or why there is none. */
-export function chooseState(a: StateRecord | string, b: StateRecord | string): StateRecord | string {
+export function chooseState(
+  a: StateRecord | string,
+  b: StateRecord | string,
+): StateRecord | string {
   if (typeof a === "string") return typeof b === "string" ? `${a}; ${b}` : b;
   if (typeof b === "string") return a;
   return b.sequence > a.sequence ? b : a;

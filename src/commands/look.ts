@@ -1,0 +1,89 @@
+/*
+ * The verbs that only look: probe, plan, status, config.
+ */
+import { readFileSync } from "node:fs";
+import { Refusal, messageOf } from "../errors.ts";
+import { quote } from "../host/command.ts";
+import { loadConfig } from "../host/config-file.ts";
+import { makeIds } from "../host/ids.ts";
+import { readMachine } from "../host/probe.ts";
+import { parseCmdline } from "../model/cmdline.ts";
+import { volumeSizes } from "../model/config.ts";
+import type { Machine } from "../model/machine.ts";
+import { parseMachine } from "../model/machine-schema.ts";
+import { printSize, sizeOn } from "../model/size.ts";
+import { visible } from "../model/text.ts";
+import { describeAction, isQuiet } from "../plan/describe.ts";
+import { actionsFor } from "../plan/actions.ts";
+import { decide } from "../plan/decide.ts";
+import { statusOf } from "../plan/status.ts";
+import { diskLines, machineLines, planLines, statusLines } from "../ui/plain.ts";
+
+const print = (lines: readonly string[]) => {
+  for (const line of lines) console.log(visible(line));
+};
+
+export async function probe({ json }: { json: boolean }): Promise<void> {
+  const machine = await readMachine();
+  if (json) console.log(JSON.stringify(machine, null, 2));
+  else
+    print([...machineLines(machine), ...machine.disks.flatMap((disk) => diskLines(disk, machine))]);
+}
+
+export async function planDefault(options: {
+  json: boolean;
+  machine: string | undefined;
+  config: string | undefined;
+  cmdline: string;
+}): Promise<void> {
+  const request = parseCmdline(options.cmdline);
+  const config = loadConfig(options.config);
+  const machine =
+    options.machine === undefined ? await readMachine() : readMachineFile(options.machine);
+  const { plan, disk, journal } = decide(machine, config, request, makeIds(), {
+    operation: "default",
+    anew: false,
+  });
+  if (options.json) {
+    console.log(JSON.stringify(plan, null, 2));
+    return;
+  }
+  print(planLines(plan));
+  print([plan.asks ? "a person is asked first" : "nobody is asked"]);
+  if (journal) print([`an interrupted recovery would go on at step ${journal.next + 1}`]);
+  for (const [index, step] of plan.steps.entries()) {
+    print([`${String(index + 1).padStart(3)}  ${step.kind}: ${step.title}`]);
+    for (const action of actionsFor(step, plan, { disk: disk.path, again: false })) {
+      if (!isQuiet(action)) print(describeAction(action, quote).map((line) => `       ${line}`));
+    }
+  }
+}
+
+export async function status({ json }: { json: boolean }): Promise<void> {
+  const found = statusOf(await readMachine({ wantCard: false }));
+  if (json) console.log(JSON.stringify(found, null, 2));
+  else print(statusLines(found));
+  if (found.trouble.length > 0) process.exitCode = 1;
+}
+
+export async function checkConfigFile(file: string): Promise<void> {
+  const config = loadConfig(file);
+  const smallest = sizeOn(config.disk.smallest, 0, 1);
+  for (const bytes of [smallest, 500_107_862_016]) {
+    const { root, user, audit } = volumeSizes(config, bytes);
+    print([
+      `on a disk of ${printSize(bytes)}: root ${printSize(root)}, user ${printSize(user)} at ` +
+        `${config.volume.user.mount}, audit ${printSize(audit)} at ${config.volume.audit.mount}`,
+    ]);
+  }
+}
+
+function readMachineFile(path: string): Machine {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Refusal(`${path} cannot be read: ${messageOf(error)}`);
+  }
+  return parseMachine(text, path);
+}

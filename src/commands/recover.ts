@@ -1,0 +1,246 @@
+/*
+ * `zshield recover`: what the rescue system starts. Reads the kernel command line, looks, decides or asks,
+ * performs, proves, reports, and ends the machine. Never returns to whoever started it.
+ */
+import { readFileSync } from "node:fs";
+import { StepError, Refusal } from "../errors.ts";
+import { checkClosed, closeJournal, execute, type Performed } from "../execute.ts";
+import { quote } from "../host/command.ts";
+import { loadConfig } from "../host/config-file.ts";
+import { endMachine, type Ending } from "../host/ending.ts";
+import {
+  closeEverything,
+  readPeakMemoryBytes,
+  syncAndReopen,
+  writeReport,
+} from "../host/closing.ts";
+import { makeIds } from "../host/ids.ts";
+import { openLog, type Log } from "../host/log.ts";
+import { readMachine } from "../host/probe.ts";
+import { checkDiskAgain } from "../host/recheck.ts";
+import { startWatchdog, type Watchdog } from "../host/watchdog.ts";
+import { parseCmdline, type Request } from "../model/cmdline.ts";
+import type { Config } from "../model/config.ts";
+import type { DiskIdentity, Machine } from "../model/machine.ts";
+import { identityOf } from "../model/machine.ts";
+import { printResult, type Result } from "../model/result.ts";
+import { decide, type Decision } from "../plan/decide.ts";
+import { VERSION } from "../version.ts";
+import { openConsoles, type Consoles } from "../ui/consoles.ts";
+import { explain } from "../ui/explain.ts";
+import {
+  answerFor,
+  machineLines,
+  makeProgressPrinter,
+  OPERATIONS,
+  planLines,
+  question,
+} from "../ui/plain.ts";
+
+interface Session {
+  readonly consoles: Consoles;
+  readonly log: Log;
+  readonly watchdog: Watchdog;
+}
+
+export async function recover(): Promise<never> {
+  const consoles = openConsoles();
+  const log = openLog();
+  const watchdog = startWatchdog(log.line);
+  const session = { consoles, log, watchdog };
+  consoles.line(`zshield ${VERSION}: recovery`);
+  let request: Request;
+  let config: Config;
+  try {
+    request = parseCmdline(readFileSync("/proc/cmdline", "utf8"));
+    config = loadConfig();
+  } catch (error) {
+    tell(session, error, { operation: "none", version: "" });
+    return choose(session, ["reboot", "poweroff"]);
+  }
+  if (request.operation === "menu") return menu(session, request, config);
+  return attempt(
+    session,
+    request,
+    config,
+    request.operation === "latest" ? "latest" : "default",
+    false,
+  );
+}
+
+/** One try, from looking to the result; then the ending, or the choices of a person. */
+async function attempt(
+  session: Session,
+  request: Request,
+  config: Config,
+  operation: "default" | "latest",
+  anew: boolean,
+): Promise<never> {
+  const { consoles, log } = session;
+  let disk: DiskIdentity | undefined;
+  let version = "";
+  try {
+    const machine = await lookUntilReady(session, request);
+    version = machine.card?.description.version ?? "";
+    for (const line of machineLines(machine)) consoles.line(line);
+    const decision = decide(machine, config, request, makeIds(), { operation, anew });
+    disk = decision.disk;
+    for (const line of planLines(decision.plan)) consoles.line(line);
+    if (decision.journal) {
+      consoles.line(`an interrupted recovery goes on at step ${decision.journal.next + 1}`);
+    } else if (decision.plan.asks && !(await agreed(consoles, disk))) {
+      throw new Refusal("the answer was not the one that starts it", "choose again");
+    }
+    await perform(session, decision, version);
+  } catch (error) {
+    await closeEverything(config.group.name, log.line);
+    tell(session, error, { operation, version, disk });
+    const choice = await ask(session, ["again", "anew", "menu", "reboot", "poweroff"]);
+    if (choice === "again") return attempt(session, request, config, operation, false);
+    if (choice === "anew") return attempt(session, request, config, operation, true);
+    if (choice === "menu") return menu(session, request, config);
+    return end(session, choice);
+  }
+  return end(session, request.then ?? config.recovery.then);
+}
+
+async function perform(session: Session, decision: Decision, version: string): Promise<void> {
+  const { consoles, log } = session;
+  const { plan, disk } = decision;
+  const print = makeProgressPrinter((line) => {
+    consoles.line(line);
+    log.line(line);
+  });
+  const performed = await execute({
+    plan,
+    disk,
+    record: decision.record,
+    journal: decision.journal,
+    claimAttempts: decision.claimAttempts,
+    onEvent: print,
+    log: log.line,
+    checkDisk: checkDiskAgain,
+  });
+  const result = successOf(performed, decision, version);
+  try {
+    await writeReport(plan, result, log.text());
+    closeJournal(performed.record, plan, result);
+    await syncAndReopen(plan);
+    checkClosed();
+    await closeEverything(plan.group, log.line);
+  } catch (error) {
+    const last = plan.steps.length;
+    throw new StepError(
+      { index: last - 1, total: last, title: "close the recovery", changed: true },
+      error,
+    );
+  }
+  consoles.line(`${OPERATIONS[plan.operation]}: done. The disk holds version ${plan.version}.`);
+  consoles.line(printResult(result));
+}
+
+function successOf(
+  { steps, resumedAt }: Performed,
+  { plan, disk }: Decision,
+  version: string,
+): Result {
+  return {
+    schema: 1,
+    operation: plan.operation,
+    outcome: "success",
+    changed: true,
+    disk: identityOf(disk),
+    version,
+    steps,
+    peakMemoryBytes: readPeakMemoryBytes(),
+    ...(resumedAt === undefined ? {} : { resumedAt }),
+  };
+}
+
+/** Disks appear when their drivers are ready; a missing card or disk is looked for for half a minute. */
+async function lookUntilReady({ consoles }: Session, request: Request): Promise<Machine> {
+  const giveUp = Date.now() + 30_000;
+  for (let first = true; ; first = false) {
+    const machine = await readMachine();
+    const others = machine.disks.filter(({ path }) => path !== machine.card?.disk);
+    const isNamedThere =
+      request.disk === undefined ||
+      others.some((disk) => disk[request.disk?.by ?? "path"] === request.disk?.text);
+    if ((machine.card && others.length > 0 && isNamedThere) || Date.now() > giveUp) return machine;
+    if (first) consoles.line("waiting for the card and the disk to appear …");
+    await Bun.sleep(1_000);
+  }
+}
+
+async function agreed(consoles: Consoles, disk: DiskIdentity): Promise<boolean> {
+  return (await consoles.ask(question(disk))) === answerFor(disk);
+}
+
+function tell(
+  { consoles, log }: Session,
+  error: unknown,
+  about: { operation: Result["operation"]; version: string; disk?: DiskIdentity | undefined },
+): void {
+  const explanation = explain(error, quote);
+  for (const line of explanation.lines) {
+    consoles.line(line);
+    log.line(line);
+  }
+  const { message, hint } = explanation;
+  const step = error instanceof StepError ? error.title : undefined;
+  const result: Result = {
+    schema: 1,
+    operation: about.operation,
+    outcome: explanation.outcome,
+    changed: explanation.changed,
+    ...(about.disk ? { disk: identityOf(about.disk) } : {}),
+    version: about.version,
+    steps: [],
+    peakMemoryBytes: readPeakMemoryBytes(),
+    error: { message, hint, ...(step === undefined ? {} : { step }) },
+  };
+  consoles.line(printResult(result));
+}
+
+const CHOICES = {
+  default: OPERATIONS.default,
+  latest: OPERATIONS.latest,
+  again: "Try again; an interrupted recovery goes on where it stopped",
+  anew: "Start the recovery anew, from the beginning",
+  menu: "Recovery menu",
+  look: "Look at the machine again",
+  reboot: "Reboot",
+  poweroff: "Power off",
+} as const;
+type Choice = keyof typeof CHOICES;
+
+async function ask<C extends Choice>({ consoles }: Session, choices: readonly C[]): Promise<C> {
+  for (;;) {
+    choices.forEach((choice, index) => consoles.line(`  ${index + 1}  ${CHOICES[choice]}`));
+    const answer = await consoles.ask("Type a number and press Enter:");
+    const chosen = choices[Number(answer) - 1];
+    if (chosen !== undefined) return chosen;
+  }
+}
+
+async function choose(
+  session: Session,
+  choices: readonly ("reboot" | "poweroff")[],
+): Promise<never> {
+  return end(session, await ask(session, choices));
+}
+
+async function menu(session: Session, request: Request, config: Config): Promise<never> {
+  const machine = await readMachine();
+  for (const line of machineLines(machine)) session.consoles.line(line);
+  const choice = await ask(session, ["default", "latest", "look", "reboot", "poweroff"]);
+  if (choice === "look") return menu(session, request, config);
+  if (choice === "reboot" || choice === "poweroff") return end(session, choice);
+  // A person stands here: what they start is asked about, whatever the command line says.
+  return attempt(session, { ...request, confirm: "yes" }, config, choice, false);
+}
+
+async function end({ consoles, watchdog }: Session, ending: Ending): Promise<never> {
+  if (ending !== "reboot") watchdog.disarm();
+  return endMachine(ending, consoles.line);
+}

@@ -1,0 +1,189 @@
+/*
+ * Performs a plan: one step after the other, journalled, resumable, each destructive start preceded by
+ * another look at the disk's identity. The one place where decisions meet the world. Knows the order of
+ * things, and no step by what it does.
+ */
+import { join } from "node:path";
+import { Refusal, StepError, messageOf } from "./errors.ts";
+import { afterFailure, freshJournal, whyStuck, type Journal } from "./model/journal.ts";
+import type { StepEvent } from "./model/event.ts";
+import type { DiskIdentity } from "./model/machine.ts";
+import { identityOf } from "./model/machine.ts";
+import type { Result } from "./model/result.ts";
+import { STATE_DIRECTORY, type StateRecord } from "./model/state.ts";
+import type { Plan, StepKind } from "./model/step.ts";
+import { AT } from "./model/places.ts";
+import { actionsFor } from "./plan/actions.ts";
+import { perform, type World } from "./host/perform.ts";
+import { isMounted } from "./host/mounts.ts";
+import { readState, writeState } from "./host/state-files.ts";
+
+/** Steps that only look. The identity of the disk is read again just before the first other one. */
+const LOOKS: readonly StepKind[] = ["protect-disks", "open-golden", "check-golden", "check-card"];
+
+export interface Execution {
+  readonly plan: Plan;
+  /** The disk under its name in this boot. */
+  readonly disk: DiskIdentity;
+  /** What `state/` holds: of the interrupted recovery, or of the installation that is being replaced. */
+  readonly record: StateRecord | undefined;
+  /** The journal to go on with; undefined: from the beginning. */
+  readonly journal: Journal | undefined;
+  readonly claimAttempts: number;
+  onEvent(event: StepEvent): void;
+  log(line: string): void;
+  /** Reads the disk's identity and use again. @throws Refusal if it is not to be written to. */
+  checkDisk(disk: DiskIdentity): Promise<void>;
+}
+
+export interface Performed {
+  readonly steps: Result["steps"];
+  readonly record: StateRecord;
+  readonly resumedAt: number | undefined;
+}
+
+/**
+ * Returns when every step is done and the journal says so.
+ * @throws Refusal before the first write, StepError from a failed step.
+ */
+export async function execute(execution: Execution): Promise<Performed> {
+  const { plan, disk } = execution;
+  let journal: Journal = execution.journal ?? freshJournal(plan);
+  const resumedAt = execution.journal ? journal.next + 1 : undefined;
+  let record = recordFor(execution, journal);
+  let isChecked = false;
+  let changed = resumedAt !== undefined;
+  let isJournalOpen = false;
+
+  const save = async (patch: Partial<Journal>) => {
+    journal = { ...journal, ...patch };
+    record = { ...record, document: { ...record.document, journal } };
+    if (!isJournalOpen) return;
+    record = { ...record, sequence: record.sequence + 1 };
+    writeState(join(AT.esp, STATE_DIRECTORY), record);
+  };
+
+  for (const [index, step] of plan.steps.entries()) {
+    const isBehind = index < journal.next;
+    if (isBehind && !step.repeats) continue;
+    const started = performance.now();
+    const seconds = () => Math.round((performance.now() - started) / 10) / 100;
+    let bytes = 0;
+    const tell = (kind: StepEvent["kind"], totalBytes = 0) =>
+      execution.onEvent({
+        kind,
+        index,
+        total: plan.steps.length,
+        step,
+        bytes,
+        totalBytes,
+        seconds: seconds(),
+      });
+    const world: World = {
+      plan,
+      disk,
+      claimAttempts: execution.claimAttempts,
+      at: AT,
+      log: execution.log,
+      progress(done, total) {
+        bytes = done;
+        tell("progress", total);
+      },
+      recordAfterStep: () =>
+        (record = withJournal(record, { ...journal, next: index + 1, begun: 0 })),
+      updateRecord({ groupUuid, ...patch }) {
+        record = { ...record, ...patch };
+        if (groupUuid !== undefined) record = withGroup(record, groupUuid);
+      },
+    };
+    try {
+      if (!LOOKS.includes(step.kind)) {
+        if (!isChecked) await execution.checkDisk(disk);
+        isChecked = true;
+        changed = true;
+      }
+      if (!isBehind && !step.repeats) {
+        checkAttempts(journal);
+        await save({ next: index, begun: journal.next === index ? journal.begun + 1 : 1 });
+      }
+      tell("begins");
+      const again = journal.next === index && journal.begun > 1;
+      for (const action of actionsFor(step, plan, { disk: disk.path, again })) {
+        await perform(action, world);
+      }
+      if (step.kind === "open-esp") isJournalOpen = true;
+      if (!isBehind) {
+        const row = { kind: step.kind, title: step.title, seconds: seconds(), bytes };
+        const done =
+          step.repeats && resumedAt !== undefined ? journal.done : [...journal.done, row];
+        await save({ next: index + 1, begun: 0, done });
+      }
+      tell("done");
+    } catch (error) {
+      if (error instanceof Refusal && !changed) throw error;
+      const at = { index, total: plan.steps.length, title: step.title, changed };
+      if (isMounted(AT.esp) && !(error instanceof Refusal)) {
+        await save(afterFailure(journal, index, `${step.kind}: ${messageOf(error)}`)).catch(
+          (second: unknown) =>
+            execution.log(`the journal could not be written: ${messageOf(second)}`),
+        );
+      }
+      throw new StepError(at, error);
+    }
+  }
+  return { steps: journal.done, record, resumedAt };
+}
+
+/** Ends the recovery on the disk: GRUB boots the installed system from now on. */
+export function closeJournal(record: StateRecord, plan: Plan, result: Result): void {
+  const directory = join(AT.esp, STATE_DIRECTORY);
+  const { journal: _journal, ...document } = record.document;
+  const closed: StateRecord = {
+    ...record,
+    sequence: record.sequence + 1,
+    phase: "installed",
+    document: { ...document, version: plan.version, lastResult: result },
+  };
+  writeState(directory, closed);
+}
+
+/** The state as the disk has it. @throws Error if it is not what a finished recovery leaves. */
+export function checkClosed(): void {
+  const state = readState(join(AT.esp, STATE_DIRECTORY));
+  const record = "record" in state ? state.record : undefined;
+  if (record?.phase === "installed" && record.document.journal === undefined) return;
+  throw new Error(
+    `the state on the ESP does not read back: ${"trouble" in state ? state.trouble : "it is not closed"}`,
+  );
+}
+
+function checkAttempts(journal: Journal): void {
+  const why = whyStuck(journal);
+  if (why !== undefined) {
+    throw new Refusal(
+      why,
+      "start anew at the console; if it stops here again, the disk is probably broken",
+    );
+  }
+}
+
+function recordFor({ record, disk, plan }: Execution, journal: Journal): StateRecord {
+  const base: StateRecord = record ?? {
+    sequence: 0,
+    phase: "recovering",
+    operation: plan.operation,
+    root: "",
+    grub: "",
+    rescue: "",
+    document: { schema: 1, disk: identityOf(disk), groupUuid: "", version: "" },
+  };
+  return withJournal({ ...base, phase: "recovering", operation: plan.operation }, journal);
+}
+
+function withJournal(record: StateRecord, journal: Journal): StateRecord {
+  return { ...record, sequence: record.sequence + 1, document: { ...record.document, journal } };
+}
+
+function withGroup(record: StateRecord, groupUuid: string): StateRecord {
+  return { ...record, document: { ...record.document, groupUuid } };
+}

@@ -1,0 +1,57 @@
+/*
+ * GRUB for BIOS: the core in that half of the BIOS boot partition which sector 0 does not name, then
+ * sector 0. So the disk boots with the old core or with the new one, never with half of one.
+ */
+import { readFile } from "node:fs/promises";
+import {
+  CORE_OFFSETS_BYTES,
+  patchBootImage,
+  patchCoreImage,
+  SECTOR_BYTES,
+} from "../model/boot-sector.ts";
+import { forgetCache, readAt, writeAt } from "./device.ts";
+
+/** Where boot.img keeps the sector of the core (include/grub/i386/pc/boot.h). */
+const KERNEL_SECTOR = 0x5c;
+
+/** @throws Error if what is read back is not what was written. */
+export async function writeBootImages(
+  disk: string,
+  bootImage: string,
+  coreImage: string,
+): Promise<void> {
+  const boot = new Uint8Array(await readFile(bootImage));
+  const core = new Uint8Array(await readFile(coreImage));
+  const sector0 = await readAt(disk, 0, SECTOR_BYTES);
+  const usedLba = Number(new DataView(sector0.buffer).getBigUint64(KERNEL_SECTOR, true));
+  const used = CORE_OFFSETS_BYTES.find((offset) => offset / SECTOR_BYTES === usedLba);
+  if (used !== undefined) {
+    const wanted = imagesAt(boot, core, sector0, used);
+    if (
+      same(wanted.sector0, sector0) &&
+      same(wanted.core, await readAt(disk, used, wanted.core.length))
+    )
+      return;
+  }
+  const free = CORE_OFFSETS_BYTES.find((offset) => offset !== used) ?? CORE_OFFSETS_BYTES[0];
+  const next = imagesAt(boot, core, sector0, free);
+  await writeAt(disk, free, next.core);
+  await forgetCache([disk]);
+  if (!same(next.core, await readAt(disk, free, next.core.length))) {
+    throw new Error(`GRUB's core does not read back from ${disk} as it was written`);
+  }
+  await writeAt(disk, 0, next.sector0);
+  await forgetCache([disk]);
+  if (!same(next.sector0, await readAt(disk, 0, SECTOR_BYTES))) {
+    throw new Error(`the boot sector does not read back from ${disk} as it was written`);
+  }
+}
+
+function imagesAt(boot: Uint8Array, core: Uint8Array, sector0: Uint8Array, offsetBytes: number) {
+  const lba = offsetBytes / SECTOR_BYTES;
+  return { sector0: patchBootImage(boot, sector0, lba), core: patchCoreImage(core, lba) };
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

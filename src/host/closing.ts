@@ -1,0 +1,53 @@
+/*
+ * The end of a recovery: report on the audit volume, everything unmounted and flushed, and what is read
+ * back comes from the disk.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Plan } from "../model/step.ts";
+import type { Result } from "../model/result.ts";
+import { AT } from "../model/places.ts";
+import { query, run } from "./command.ts";
+import { reopenEsp } from "./esp.ts";
+import { closeGolden } from "./golden.ts";
+import { mount, succeeds, unmount, unmountAll } from "./mounts.ts";
+import { writeTextFile } from "./perform.ts";
+
+/** Result and log, on the audit volume: `zshield/recovery-<time>.json` and `.log`. */
+export async function writeReport(plan: Plan, result: Result, log: string): Promise<void> {
+  await mount(`/dev/${plan.group}/${plan.reportVolume}`, AT.root, "ext4", "rw");
+  try {
+    const time = new Date().toISOString().replaceAll(":", "").replace(/\.\d+/, "");
+    const base = join(AT.root, "zshield", `recovery-${time}`);
+    await writeTextFile(`${base}.json`, `${JSON.stringify(result, null, 2)}\n`);
+    await writeTextFile(`${base}.log`, log);
+  } finally {
+    await unmount(AT.root);
+  }
+}
+
+/** The ESP closed, every cached block forgotten, and open again. */
+export async function syncAndReopen(plan: Plan): Promise<void> {
+  const step = plan.steps.find(({ kind }) => kind === "open-esp");
+  if (step?.kind === "open-esp") await reopenEsp(step.device, AT.esp);
+}
+
+/** Unmounts, deactivates, closes. For the end and after a failure, so that all can be tried again. */
+export async function closeEverything(group: string, log: (line: string) => void): Promise<void> {
+  await unmountAll();
+  try {
+    if (await succeeds(["lvm", "vgs", group]))
+      await run(["lvm", "vgchange", "--activate", "n", group], { log });
+    await closeGolden();
+    await query(["sync"]);
+  } catch (error) {
+    log(`closing: ${messageOf(error)}`);
+  }
+}
+
+/** Peak resident memory of this process, from the kernel. */
+export function readPeakMemoryBytes(): number {
+  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+  return Number(match?.[1] ?? 0) * 1024;
+}

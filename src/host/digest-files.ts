@@ -1,0 +1,113 @@
+/*
+ * Files with known digests: check them, copy them, replace one on FAT.
+ * A copy counts only when what was read has the wanted digest; whether the *disk* has it is checked by
+ * checkFiles after the cache was forgotten.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { FileDigest } from "../model/card.ts";
+
+const CHUNK_BYTES = 1024 * 1024;
+
+export type DigestFiles = Readonly<Record<string, FileDigest>>;
+
+export function sumBytes(files: DigestFiles): number {
+  return Object.values(files).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+/** @throws Error naming the first file that is missing or differs. */
+export async function checkFiles(
+  root: string,
+  files: DigestFiles,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  let done = 0;
+  for (const [name, wanted] of Object.entries(files)) {
+    const why = await whyNot(join(root, name), wanted);
+    if (why !== undefined) throw new Error(`${join(root, name)} ${why}`);
+    onProgress((done += wanted.sizeBytes));
+  }
+}
+
+/** Copies what is not there yet in the wanted form. Every file is flushed. */
+export async function copyFiles(
+  from: string,
+  to: string,
+  files: DigestFiles,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  let done = 0;
+  for (const [name, wanted] of Object.entries(files)) {
+    const target = join(to, name);
+    if ((await whyNot(target, wanted)) !== undefined)
+      await copyFile(join(from, name), target, wanted);
+    onProgress((done += wanted.sizeBytes));
+  }
+}
+
+/**
+ * Replaces `to` unless it has the digest already. Linux' vfat keeps the entry of the old name and points
+ * it at the new file in one sector write, so the name is valid at every instant.
+ */
+export async function replaceFile(from: string, to: string, wanted: FileDigest): Promise<void> {
+  if ((await whyNot(to, wanted)) === undefined) return;
+  const next = `${to.slice(0, to.lastIndexOf("."))}.NEW`;
+  await copyFile(from, next, wanted);
+  await rename(next, to);
+  const directory = await open(dirname(to), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function copyFile(from: string, to: string, wanted: FileDigest): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rm(to, { force: true });
+  const source = await open(from, "r");
+  const target = await open(to, "wx");
+  try {
+    const hash = createHash("sha256");
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await source.read(buffer, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) break;
+      hash.update(buffer.subarray(0, bytesRead));
+      for (let done = 0; done < bytesRead;) {
+        done += (await target.write(buffer, done, bytesRead - done)).bytesWritten;
+      }
+    }
+    if (hash.digest("hex") !== wanted.sha256) throw new Error(`${from} does not have its digest`);
+    await target.sync();
+  } finally {
+    await source.close();
+    await target.close();
+  }
+}
+
+/** Why the file at `path` is not the wanted one, or undefined. */
+async function whyNot(path: string, wanted: FileDigest): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) return "is missing";
+  if (found.size !== wanted.sizeBytes) return `has ${found.size} bytes, not ${wanted.sizeBytes}`;
+  const digest = await sha256Of(path);
+  return digest === wanted.sha256 ? undefined : `has the digest ${digest}, not ${wanted.sha256}`;
+}
+
+/** Digest of a file in hexadecimal, read in pieces of 1 MiB. */
+export async function sha256Of(path: string): Promise<string> {
+  const file = await open(path, "r");
+  try {
+    const hash = createHash("sha256");
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}

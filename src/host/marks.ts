@@ -1,0 +1,75 @@
+/*
+ * What a recovery of ours left on a disk: the claim in its sector, and the state record on the ESP at its
+ * fixed place. After a power cut the ESP can be complete while the partition table is not there yet, so
+ * it is found by its place and its label, not by the table.
+ */
+import { open } from "node:fs/promises";
+import { messageOf } from "../errors.ts";
+import { DISK_LABEL } from "../model/card.ts";
+import { CLAIM_BYTES, CLAIM_OFFSET_BYTES, parseClaim, type Claim } from "../model/claim.ts";
+import type { DiskIdentity, Partition, Signature } from "../model/machine.ts";
+import { MIB } from "../model/size.ts";
+import { STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
+import { lookAtRegion, lookInto } from "./mounted.ts";
+import { readSignaturesAt } from "./signatures.ts";
+import { readState } from "./state-files.ts";
+import type { KernelDisk, Usage } from "./usage.ts";
+
+const ESP_START_BYTES = 2 * MIB;
+const ESP_BYTES = 512 * MIB;
+
+export interface Marks {
+  readonly claim?: Claim;
+  readonly state?: StateRecord;
+  readonly stateTrouble?: string;
+}
+
+export async function readClaim(disk: DiskIdentity): Promise<Claim | undefined> {
+  if (disk.sizeBytes < CLAIM_OFFSET_BYTES + CLAIM_BYTES) return undefined;
+  const file = await open(disk.path, "r");
+  try {
+    const sector = new Uint8Array(CLAIM_BYTES);
+    const { bytesRead } = await file.read(sector, 0, CLAIM_BYTES, CLAIM_OFFSET_BYTES);
+    return bytesRead === CLAIM_BYTES ? parseClaim(sector, disk) : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The state record. Where there is no ESP of ours at its place: neither record nor trouble. */
+export async function readMarks(
+  disk: DiskIdentity,
+  partitions: readonly Partition[],
+  kernel: KernelDisk,
+  usage: Usage,
+): Promise<Pick<Marks, "state" | "stateTrouble">> {
+  if (disk.sizeBytes < ESP_START_BYTES + ESP_BYTES) return {};
+  const partition = partitions.find(isAtPlace);
+  const known = kernel.partitions.find(isAtPlace);
+  const signatures =
+    partition?.signatures ?? (await readSignaturesAt(disk.path, ESP_START_BYTES, ESP_BYTES));
+  if (!signatures.some(isOurs)) return {};
+  const mounted = usage.mounts.find(({ device, root }) => device === known?.device && root === "/");
+  const look = (directory: string) => readState(`${directory}/${STATE_DIRECTORY}`);
+  try {
+    const reading =
+      mounted !== undefined
+        ? look(mounted.target)
+        : known !== undefined
+          ? await lookInto(known.path, look)
+          : await lookAtRegion(disk.path, ESP_START_BYTES, ESP_BYTES, (device) =>
+              lookInto(device, look),
+            );
+    return "record" in reading ? { state: reading.record } : { stateTrouble: reading.trouble };
+  } catch (error) {
+    return { stateTrouble: `its ESP cannot be read: ${messageOf(error)}` };
+  }
+}
+
+function isAtPlace({ startBytes, sizeBytes }: { startBytes: number; sizeBytes: number }): boolean {
+  return startBytes === ESP_START_BYTES && sizeBytes === ESP_BYTES;
+}
+
+function isOurs({ type, label }: Signature): boolean {
+  return type === "vfat" && label === DISK_LABEL;
+}

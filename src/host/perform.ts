@@ -1,0 +1,249 @@
+/*
+ * Performs one action. The only place where an action's data becomes a change of the machine.
+ * Knows no steps and no order: execute.ts does.
+ */
+import { chmod, mkdir, open, readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Action } from "../model/action.ts";
+import { CLAIM_OFFSET_BYTES, claimFor, printClaim } from "../model/claim.ts";
+import type { DiskIdentity } from "../model/machine.ts";
+import type { StateRecord } from "../model/state.ts";
+import type { Plan } from "../model/step.ts";
+import { query, run } from "./command.ts";
+import { writeBootImages } from "./boot-images.ts";
+import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
+import { checkFiles, copyFiles, replaceFile, sumBytes } from "./digest-files.ts";
+import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
+import { openGolden } from "./golden.ts";
+import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
+import { parseRsyncProgress } from "./rsync.ts";
+import { checkTable } from "./table.ts";
+import { verifyTree } from "./verify.ts";
+
+/** What an action may use and change besides the machine itself. */
+export interface World {
+  readonly plan: Plan;
+  /** The disk of the plan as it was found in this boot. */
+  readonly disk: DiskIdentity;
+  /** How often a recovery was begun here without a journal, this time included. */
+  readonly claimAttempts: number;
+  readonly at: {
+    readonly golden: string;
+    readonly card: string;
+    readonly esp: string;
+    readonly root: string;
+  };
+  log(line: string): void;
+  /** Bytes done of `total` in the current step; `total` 0: not known. */
+  progress(bytes: number, total: number): void;
+  /** The record as it will stand when the current step is done. */
+  recordAfterStep(): StateRecord;
+  updateRecord(
+    patch: Partial<Omit<StateRecord, "document" | "sequence">> & { groupUuid?: string },
+  ): void;
+}
+
+type Table = {
+  [K in Action["do"]]: (action: Extract<Action, { do: K }>, world: World) => Promise<void>;
+};
+
+export async function perform(action: Action, world: World): Promise<void> {
+  const act = TABLE[action.do] as (action: Action, world: World) => Promise<void>;
+  await act(action, world);
+}
+
+const TABLE: Table = {
+  async run(action, world) {
+    if (action.onlyIf && !(await succeeds(action.onlyIf))) return;
+    if (action.unless && (await succeeds(action.unless))) return;
+    const total = bytesOf(world);
+    await run(action.argv, {
+      ...(action.stdin === undefined ? {} : { stdin: action.stdin }),
+      ...(action.timeoutMs === undefined ? {} : { timeoutMs: action.timeoutMs }),
+      log: world.log,
+      onLine(line) {
+        if (action.progress !== "rsync") return;
+        const bytes = parseRsyncProgress(line);
+        if (bytes !== undefined) world.progress(bytes, total);
+      },
+    });
+  },
+
+  async "wait-for"({ path, seconds }) {
+    const end = Date.now() + seconds * 1000;
+    while (!existsSync(path)) {
+      if (Date.now() > end) throw new Error(`${path} did not appear within ${seconds} s`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  },
+
+  async "open-golden"({ device, espDevice, golden }, { at }) {
+    await openGolden(device, espDevice, golden, at);
+  },
+
+  async "read-through"({ path, bytes }, { progress }) {
+    await readThrough(path, bytes, (done) => progress(done, bytes));
+  },
+
+  async "check-files"({ root, files }, { progress }) {
+    const total = sumBytes(files);
+    await checkFiles(root, files, (done) => progress(done, total));
+  },
+
+  async "write-claim"({ disk, consent }, world) {
+    const claim = claimFor(world.disk, consent, world.claimAttempts);
+    await writeAt(disk, CLAIM_OFFSET_BYTES, printClaim(claim));
+  },
+
+  async zero({ device, offsetBytes, sizeBytes }) {
+    await zero(device, offsetBytes, sizeBytes);
+  },
+
+  async "make-esp"(action, world) {
+    await makeEsp(action, world.recordAfterStep(), world.at.esp);
+  },
+
+  async "open-esp"({ device }, { at }) {
+    await openEsp(device, at.esp);
+  },
+
+  async "reopen-esp"({ device }, { at }) {
+    await reopenEsp(device, at.esp);
+  },
+
+  async mount({ device, at, fileSystem, options }) {
+    await mount(device, at, fileSystem, options);
+  },
+
+  async unmount({ at }) {
+    await unmount(at);
+  },
+
+  async "write-files"({ root, files, directories, remove }) {
+    for (const pattern of remove) await removeMatching(root, pattern);
+    for (const directory of directories) await mkdir(join(root, directory), { recursive: true });
+    for (const { path, mode, text } of files) {
+      const target = join(root, path);
+      await mkdir(dirname(target), { recursive: true });
+      // Golden's file may be read-only, or a link to somewhere else.
+      await rm(target, { force: true });
+      const file = await open(target, "wx", mode);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await chmod(target, mode);
+    }
+  },
+
+  async chroot({ root, argv, ifThere }, { log }) {
+    await runInRoot(root, argv, ifThere, log);
+  },
+
+  async "forget-cache"({ devices }) {
+    await forgetCache(devices);
+  },
+
+  async "verify-tree"(action, world) {
+    const compared = await verifyTree(
+      {
+        root: action.root,
+        manifestPath: join(world.at.card, action.manifest.path),
+        manifestSha256: action.manifest.sha256,
+        files: action.files,
+        mayDiffer: action.mayDiffer,
+      },
+      (bytes) => world.progress(bytes, action.bytes),
+    );
+    world.log(`${compared} entries are as golden has them`);
+  },
+
+  async "copy-directory"({ from, to, files }, { progress }) {
+    const total = sumBytes(files);
+    await copyFiles(from, to, files, (done) => progress(done, total));
+  },
+
+  async "replace-file"({ from, to, digest }) {
+    await replaceFile(from, to, digest);
+  },
+
+  async "write-boot-images"({ disk, bootImage, coreImage, sectorBytes }, { log }) {
+    if (sectorBytes !== 512) {
+      log("this disk has sectors of 4096 bytes: only UEFI can start from it");
+      return;
+    }
+    await writeBootImages(disk, bootImage, coreImage);
+  },
+
+  async "learn-group"({ group }, world) {
+    const uuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
+    world.updateRecord({ groupUuid: uuid });
+  },
+
+  async "use-boot"({ grub, rescue }, world) {
+    world.updateRecord({ grub, rescue });
+  },
+
+  async "switch-root"({ group, name }, world) {
+    const groupUuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
+    const volumeUuid = await lvmField(world.plan, "lvs", "lv_uuid", `${group}/${name}`);
+    world.updateRecord({ root: `lvmid/${groupUuid}/${volumeUuid}` });
+  },
+
+  async "remove-directories"({ root, prefixes, keep }) {
+    for (const name of await readdir(root)) {
+      if (keep.includes(name) || !prefixes.some((prefix) => name.startsWith(prefix))) continue;
+      await rm(join(root, name), { recursive: true });
+    }
+  },
+
+  async "check-table"({ disk }, { plan }) {
+    await checkTable(disk, plan);
+  },
+};
+
+function bytesOf({ plan }: World): number {
+  const step = plan.steps.find(({ kind }) => kind === "copy-tree");
+  return step?.kind === "copy-tree" ? step.bytes : 0;
+}
+
+async function removeMatching(root: string, pattern: string): Promise<void> {
+  if (!pattern.endsWith("*")) {
+    await rm(join(root, pattern), { force: true, recursive: true });
+    return;
+  }
+  const directory = join(root, dirname(pattern));
+  const prefix = basename(pattern).slice(0, -1);
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (name.startsWith(prefix)) await rm(join(directory, name), { force: true, recursive: true });
+  }
+}
+
+/** One field of one group or volume, as LVM prints it. */
+async function lvmField(
+  plan: Plan,
+  report: "vgs" | "lvs",
+  field: string,
+  name: string,
+): Promise<string> {
+  const text = await query([
+    "lvm",
+    report,
+    "--devices",
+    plan.physicalVolume,
+    "--noheadings",
+    "--options",
+    field,
+    name,
+  ]);
+  return text.trim();
+}
+
+/** A text file on a mounted file system, flushed; parents are made. */
+export async function writeTextFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text, { flush: true });
+}

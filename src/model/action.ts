@@ -1,0 +1,126 @@
+/*
+ * What a step comes down to: commands and a few operations of our own, as data. A dry run prints these
+ * and the executor performs the same objects. Owns: the types. No I/O.
+ */
+import type { FileDigest, GoldenDescription } from "./card.ts";
+
+export type Action =
+  /** A program. Run only if the query `onlyIf` ends with exit code 0, and not if `unless` does. */
+  | {
+      readonly do: "run";
+      readonly argv: readonly string[];
+      readonly stdin?: string;
+      readonly onlyIf?: readonly string[];
+      readonly unless?: readonly string[];
+      readonly progress?: "rsync";
+      readonly timeoutMs?: number;
+    }
+  /** Waits until the path is there; devices appear when the kernel is ready, not when we are. */
+  | { readonly do: "wait-for"; readonly path: string; readonly seconds: number }
+  /** Opens golden behind the kernel's block check and mounts it and the card's ESP, both read-only. */
+  | {
+      readonly do: "open-golden";
+      readonly device: string;
+      readonly espDevice: string;
+      readonly golden: GoldenDescription;
+    }
+  | { readonly do: "read-through"; readonly path: string; readonly bytes: number }
+  | {
+      readonly do: "check-files";
+      readonly root: string;
+      readonly files: Readonly<Record<string, FileDigest>>;
+    }
+  | {
+      readonly do: "write-claim";
+      readonly disk: string;
+      readonly consent: "blank" | "erase" | "console";
+    }
+  | {
+      readonly do: "zero";
+      readonly device: string;
+      readonly offsetBytes: number;
+      readonly sizeBytes: number;
+    }
+  /** File system with the four state files, at its place on a disk that has no table yet. */
+  | {
+      readonly do: "make-esp";
+      readonly disk: string;
+      readonly offsetBytes: number;
+      readonly sizeBytes: number;
+      readonly label: string;
+      readonly volumeId: string;
+    }
+  | { readonly do: "open-esp"; readonly device: string }
+  /** Closed, its cache forgotten, opened again: what is read afterwards comes from the disk. */
+  | { readonly do: "reopen-esp"; readonly device: string }
+  | {
+      readonly do: "mount";
+      readonly device: string;
+      readonly at: string;
+      readonly fileSystem: string;
+      readonly options: string;
+    }
+  | { readonly do: "unmount"; readonly at: string }
+  | {
+      readonly do: "write-files";
+      readonly root: string;
+      readonly files: readonly {
+        readonly path: string;
+        readonly mode: number;
+        readonly text: string;
+      }[];
+      readonly directories: readonly string[];
+      readonly remove: readonly string[];
+    }
+  /** In a chroot of `root` with /dev, /proc, /sys and /run; `ifThere`: skipped if the program is not in it. */
+  | {
+      readonly do: "chroot";
+      readonly root: string;
+      readonly argv: readonly string[];
+      readonly ifThere: boolean;
+    }
+  /** Drops every cached block of these devices, so that the next read comes from the disk. */
+  | { readonly do: "forget-cache"; readonly devices: readonly string[] }
+  | {
+      readonly do: "verify-tree";
+      readonly root: string;
+      readonly manifest: { readonly path: string; readonly sha256: string };
+      readonly files: readonly {
+        readonly path: string;
+        readonly mode: number;
+        readonly text: string;
+      }[];
+      readonly mayDiffer: readonly string[];
+      readonly bytes: number;
+    }
+  | {
+      readonly do: "copy-directory";
+      readonly from: string;
+      readonly to: string;
+      readonly files: Readonly<Record<string, FileDigest>>;
+    }
+  /** Replaces a file on FAT by a rename, and only if it differs. */
+  | {
+      readonly do: "replace-file";
+      readonly from: string;
+      readonly to: string;
+      readonly digest: FileDigest;
+    }
+  /** The core into the half that is not in use, then sector 0. */
+  | {
+      readonly do: "write-boot-images";
+      readonly disk: string;
+      readonly bootImage: string;
+      readonly coreImage: string;
+      readonly sectorBytes: number;
+    }
+  | { readonly do: "learn-group"; readonly group: string }
+  | { readonly do: "use-boot"; readonly grub: string; readonly rescue: string }
+  | { readonly do: "switch-root"; readonly group: string; readonly name: string }
+  | {
+      readonly do: "remove-directories";
+      readonly root: string;
+      readonly prefixes: readonly string[];
+      readonly keep: readonly string[];
+    }
+  | { readonly do: "check-table"; readonly disk: string };

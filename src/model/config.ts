@@ -1,0 +1,180 @@
+/*
+ * zshield.toml: the one description of the disk layout, baked into the card.
+ * Owns: schema, defaults, and the checks that need no machine (does the layout fit the smallest disk?).
+ * No I/O: the text comes in as an argument.
+ */
+import * as v from "valibot";
+import { Refusal } from "../errors.ts";
+import { parseDiskSelector } from "./cmdline.ts";
+import { parseDocument } from "./document.ts";
+import { MIB, parseSize, printSize, sizeOn, type Size } from "./size.ts";
+
+/** Where the volume group begins: behind the BIOS boot partition and the ESP. */
+export const GROUP_START_BYTES = 514 * MIB;
+export const EXTENT_BYTES = 4 * MIB;
+/** LVM's metadata at the start and GPT's backup at the end of the disk. */
+export const GROUP_OVERHEAD_BYTES = 2 * EXTENT_BYTES;
+
+const SizeText = v.pipe(
+  v.string('must be a text like "100 GiB" or "20 %"'),
+  v.rawTransform<string, Size>(({ dataset, addIssue, NEVER }) => {
+    const size = parseSize(dataset.value);
+    if (typeof size !== "string") return size;
+    addIssue({ message: size });
+    return NEVER;
+  }),
+);
+
+const VolumeName = v.pipe(
+  v.string(),
+  v.regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be small letters, digits, - and _, a letter first"),
+  v.check(
+    (name) => !/^snap|_(tdata|tmeta|mimage|rimage)|-new$|-old$/.test(name),
+    "is kept for zshield or LVM itself",
+  ),
+);
+
+const MountPoint = v.pipe(
+  v.string(),
+  v.regex(
+    /^\/[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/,
+    "must be an absolute path of plain characters",
+  ),
+  v.check(
+    (path) => !path.split("/").some((part) => part === "." || part === ".."),
+    "must not hold . or ..",
+  ),
+  v.check(
+    (path) => !/^\/(bin|boot|dev|etc|lib|lib64|proc|run|sbin|sys|usr)(\/|$)/.test(path),
+    "would hide a part of the system",
+  ),
+);
+
+const volume = (size: string, mount: string) =>
+  v.optional(
+    v.strictObject({
+      size: v.optional(SizeText, size),
+      "at-most": v.optional(SizeText, "100 %"),
+      mount: v.optional(MountPoint, mount),
+      "file-system": v.optional(v.literal("ext4"), "ext4"),
+    }),
+    {},
+  );
+
+const ConfigSchema = v.strictObject({
+  disk: v.optional(
+    v.strictObject({
+      /** Which disk, as `zshield.disk=`; empty: the only one that fits. */
+      select: v.optional(
+        v.pipe(
+          v.string(),
+          v.rawCheck(({ dataset, addIssue }) => {
+            if (!dataset.typed || dataset.value === "") return;
+            const selector = parseDiskSelector(dataset.value);
+            if (typeof selector === "string") addIssue({ message: selector });
+          }),
+        ),
+        "",
+      ),
+      /** Smaller disks are no candidates. */
+      smallest: v.optional(SizeText, "16 GiB"),
+    }),
+    {},
+  ),
+  group: v.optional(v.strictObject({ name: v.optional(VolumeName, "vgroup") }), {}),
+  volume: v.optional(
+    v.strictObject({
+      root: v.optional(
+        v.strictObject({
+          size: v.optional(SizeText, "100 GiB"),
+          "at-most": v.optional(SizeText, "20 %"),
+          "file-system": v.optional(v.literal("ext4"), "ext4"),
+        }),
+        {},
+      ),
+      user: volume("20 %", "/user"),
+      audit: volume("10 %", "/audit"),
+    }),
+    {},
+  ),
+  recovery: v.optional(
+    v.strictObject({
+      /** What follows a recovery where the command line does not say. */
+      then: v.optional(v.picklist(["reboot", "poweroff", "halt"]), "reboot"),
+    }),
+    {},
+  ),
+});
+
+export type Config = v.InferOutput<typeof ConfigSchema>;
+
+const NAME = "zshield.toml";
+
+/** @throws Refusal with every fault and its path. Parsing of TOML is the caller's (Bun.TOML). */
+export function checkConfig(value: unknown): Config {
+  const config = parseDocument(
+    ConfigSchema,
+    value,
+    NAME,
+    "nothing was changed; correct the file and make the card anew",
+  );
+  const { smallest } = config.disk;
+  if (!("bytes" in smallest)) {
+    throw new Refusal(`${NAME}: disk.smallest: must be a size in bytes, not a share`);
+  }
+  const faults = faultsOfLayout(config, smallest.bytes);
+  if (faults.length > 0) {
+    throw new Refusal(
+      faults.map((fault) => `${NAME}: ${fault}`).join("\n"),
+      `the smallest disk it allows has ${printSize(smallest.bytes)} (disk.smallest)`,
+    );
+  }
+  return config;
+}
+
+/** Volume sizes in bytes, whole extents, on a disk of this size. */
+export function volumeSizes(
+  config: Config,
+  diskBytes: number,
+): { root: number; user: number; audit: number } {
+  const size = ({ size, "at-most": most }: { size: Size; "at-most": Size }) =>
+    Math.min(sizeOn(size, diskBytes, EXTENT_BYTES), sizeOn(most, diskBytes, EXTENT_BYTES));
+  const { root, user, audit } = config.volume;
+  return { root: size(root), user: size(user), audit: size(audit) };
+}
+
+/** Room for volumes on a disk of this size, in bytes. */
+export function groupBytes(diskBytes: number): number {
+  const bytes = diskBytes - GROUP_START_BYTES - GROUP_OVERHEAD_BYTES;
+  return Math.max(0, Math.floor(bytes / EXTENT_BYTES) * EXTENT_BYTES);
+}
+
+/** Why the layout does not fit a disk of this size; no entries if it does. */
+export function faultsOfLayout(config: Config, diskBytes: number): string[] {
+  const sizes = volumeSizes(config, diskBytes);
+  const faults: string[] = [];
+  for (const [name, bytes] of Object.entries(sizes)) {
+    if (bytes < 16 * MIB) {
+      faults.push(
+        `volume.${name}: is only ${printSize(bytes)} on a disk of ${printSize(diskBytes)}`,
+      );
+    }
+  }
+  const sum = sizes.root + sizes.user + sizes.audit;
+  const room = groupBytes(diskBytes);
+  // The first backup needs some room of its own, or the appliance starts life without one.
+  const backup = Math.min(sizes.root, Math.max(64 * MIB, sizes.root / 10));
+  if (sum + backup > room) {
+    faults.push(
+      `volume: root ${printSize(sizes.root)}, user ${printSize(sizes.user)} and audit ` +
+        `${printSize(sizes.audit)} need ${printSize(sum)}, and the backup at least ` +
+        `${printSize(backup)}; a disk of ${printSize(diskBytes)} has room for ${printSize(room)}`,
+    );
+  }
+  const mounts = [config.volume.user.mount, config.volume.audit.mount];
+  const [user = "", audit = ""] = mounts;
+  if (user === audit || user.startsWith(`${audit}/`) || audit.startsWith(`${user}/`)) {
+    faults.push(`volume: user and audit are mounted at ${user} and ${audit}, one inside the other`);
+  }
+  return faults;
+}

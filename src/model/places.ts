@@ -1,0 +1,10 @@
+/*
+ * Where a recovery mounts what it works with. One home for each path.
+ */
+export const AT = {
+  golden: "/run/zshield/golden",
+  card: "/run/zshield/card",
+  esp: "/run/zshield/esp",
+  root: "/run/zshield/root",
+  goldenDevice: "/dev/mapper/zshield-golden",
+} as const;

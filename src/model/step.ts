@@ -1,0 +1,194 @@
+/*
+ * A plan and its steps: plain data, so that they can be printed, tested, journalled and resumed.
+ * Every number, name and UUID is decided by the planner; a step asks nobody.
+ * Owns: the schema (the journal is read back from a disk) and the types. No I/O, no decisions.
+ */
+import * as v from "valibot";
+import { DigestDirectory, FileDigest, GoldenDescription } from "./card.ts";
+
+const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const Text = v.string();
+
+export const DiskIdentitySchema = v.strictObject({
+  path: Text,
+  model: Text,
+  serial: Text,
+  wwn: Text,
+  sizeBytes: Bytes,
+});
+
+const PlannedPartition = v.strictObject({
+  number: v.number(),
+  name: Text,
+  typeUuid: Text,
+  uuid: Text,
+  startBytes: Bytes,
+  sizeBytes: Bytes,
+});
+export type PlannedPartition = v.InferOutput<typeof PlannedPartition>;
+
+/** A file that recovery writes into the new root, on top of what golden holds. */
+const PlannedFile = v.strictObject({ path: Text, mode: v.number(), text: Text });
+
+/**
+ * `repeats`: done again on each attempt, also by a resumed recovery (mounts, protections).
+ * `destroys`: what people lose by it, in words; the first such step is the point of no return.
+ */
+const common = {
+  title: Text,
+  repeats: v.boolean(),
+  destroys: v.optional(Text),
+};
+
+export const Step = v.variant("kind", [
+  v.strictObject({ ...common, kind: v.literal("protect-disks"), disks: v.array(Text) }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("open-golden"),
+    device: Text,
+    espDevice: Text,
+    golden: GoldenDescription,
+  }),
+  v.strictObject({ ...common, kind: v.literal("check-golden"), bytes: Bytes }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("check-card"),
+    /** Path below the ESP → digest. */
+    files: v.record(Text, FileDigest),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("claim-disk"),
+    consent: v.picklist(["blank", "erase", "console"]),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("clear-disk"),
+    partitions: v.array(Text),
+    /** Zeroed; offset and length. The claim's sector lies in none of them. */
+    ranges: v.array(v.strictObject({ offsetBytes: Bytes, sizeBytes: Bytes })),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("make-esp"),
+    offsetBytes: Bytes,
+    sizeBytes: Bytes,
+    label: Text,
+    volumeId: Text,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("write-table"),
+    diskUuid: Text,
+    sectorBytes: Bytes,
+    partitions: v.array(PlannedPartition),
+  }),
+  v.strictObject({ ...common, kind: v.literal("open-esp"), device: Text }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("make-group"),
+    device: Text,
+    group: Text,
+    tags: v.array(Text),
+  }),
+  v.strictObject({ ...common, kind: v.literal("activate-group"), group: Text }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("make-volume"),
+    group: Text,
+    name: Text,
+    sizeBytes: Bytes,
+    tags: v.array(Text),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("make-filesystem"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+    uuid: Text,
+    label: Text,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("copy-tree"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+    bytes: Bytes,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("write-identity"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+    files: v.array(PlannedFile),
+    directories: v.array(Text),
+    remove: v.array(Text),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("configure-grub"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+    argv: v.array(Text),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("verify-tree"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+    manifest: v.strictObject({ path: Text, sha256: Text }),
+    files: v.array(PlannedFile),
+    /** Paths that may differ from golden, `/x/` with everything below it. */
+    mayDiffer: v.array(Text),
+    bytes: Bytes,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("install-boot"),
+    espDevice: Text,
+    grub: DigestDirectory,
+    rescue: DigestDirectory,
+    boot: v.record(Text, FileDigest),
+    sectorBytes: Bytes,
+  }),
+  v.strictObject({ ...common, kind: v.literal("switch-root"), group: Text, name: Text }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("rename-volumes"),
+    group: Text,
+    /** In this order; a rename whose source is gone and whose target is there is done already. */
+    renames: v.array(v.strictObject({ from: Text, to: Text })),
+  }),
+  v.strictObject({ ...common, kind: v.literal("remove-volume"), group: Text, name: Text }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("take-backup"),
+    group: Text,
+    origin: Text,
+    name: Text,
+    sizeBytes: Bytes,
+    tags: v.array(Text),
+  }),
+  v.strictObject({ ...common, kind: v.literal("tidy-esp"), keep: v.array(Text) }),
+  v.strictObject({ ...common, kind: v.literal("finish") }),
+]);
+export type Step = v.InferOutput<typeof Step>;
+export type StepKind = Step["kind"];
+export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
+
+export const Plan = v.strictObject({
+  operation: v.picklist(["default", "latest"]),
+  version: Text,
+  disk: DiskIdentitySchema,
+  /** What will be lost and what is kept, in words, for the question and for the log. */
+  loses: v.array(Text),
+  keeps: v.array(Text),
+  /** Whether a person has to agree before it starts. */
+  asks: v.boolean(),
+  group: Text,
+  /** The partition that holds the group; LVM is shown no other device. */
+  physicalVolume: Text,
+  reportVolume: Text,
+  steps: v.array(Step),
+});
+export type Plan = v.InferOutput<typeof Plan>;

@@ -1,0 +1,23 @@
+/*
+ * Text from outside, made fit to be shown. A disk's model, a label or a volume's name may hold anything,
+ * also sequences that move a terminal's cursor or turn a line around; every printer passes it through here.
+ * Owns: what is visible. No I/O.
+ */
+
+/**
+ * C0, DEL, C1; invisible and direction-changing format characters; line and paragraph separators; lone
+ * surrogates; tags; and U+FFFD, which stands where the bytes were no UTF-8.
+ */
+const UNSEEN =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffd]|[\ud800-\udfff]|[\u{e0000}-\u{e007f}]/gu;
+
+/** The text on one line, with an escape such as `\x1b` or `\u202e` for each character one cannot see. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) => escapeOf(character.codePointAt(0) ?? 0));
+}
+
+function escapeOf(point: number): string {
+  if (point <= 0xff) return `\\x${point.toString(16).padStart(2, "0")}`;
+  if (point <= 0xffff) return `\\u${point.toString(16).padStart(4, "0")}`;
+  return `\\u{${point.toString(16)}}`;
+}

@@ -1,0 +1,320 @@
+/*
+ * Step → actions: the exact commands of each kind of step. Pure; the one table that a forgotten kind
+ * breaks at compile time. Every step may be started again from its beginning after a power cut.
+ */
+import type { Action } from "../model/action.ts";
+import { AT } from "../model/places.ts";
+import type { Plan, Step, StepKind, StepOf } from "../model/step.ts";
+import { tableScript } from "./layout.ts";
+
+/** What is only known when a step is performed. */
+export interface Surroundings {
+  /** The disk of the plan under its name in this boot. */
+  readonly disk: string;
+  /** The step was begun before, without being done. */
+  readonly again: boolean;
+}
+
+type Table = { [K in StepKind]: (step: StepOf<K>, plan: Plan, at: Surroundings) => Action[] };
+
+export function actionsFor(step: Step, plan: Plan, at: Surroundings): Action[] {
+  const make = TABLE[step.kind] as (step: Step, plan: Plan, at: Surroundings) => Action[];
+  return make(step, plan, at);
+}
+
+/** Inside an initramfs LVM exists only as `lvm …`; it is shown our partition and nothing else. */
+function lvm(plan: Plan, command: string, ...rest: string[]): string[] {
+  return ["lvm", command, "--devices", plan.physicalVolume, ...rest];
+}
+
+function run(
+  argv: string[],
+  more: { stdin?: string; onlyIf?: string[]; unless?: string[]; progress?: "rsync" } = {},
+): Action {
+  return { do: "run", argv, ...more };
+}
+
+function mounted(
+  step: { device: string; fileSystem: string },
+  options: string,
+  inside: Action[],
+): Action[] {
+  const mount: Action = {
+    do: "mount",
+    device: step.device,
+    at: AT.root,
+    fileSystem: step.fileSystem,
+    options,
+  };
+  return [mount, ...inside, { do: "unmount", at: AT.root }];
+}
+
+const TABLE: Table = {
+  "protect-disks": (step) => step.disks.map((disk) => run(["blockdev", "--setro", disk])),
+
+  "open-golden": (step) => [
+    { do: "open-golden", device: step.device, espDevice: step.espDevice, golden: step.golden },
+  ],
+
+  "check-golden": (step) => [{ do: "read-through", path: AT.goldenDevice, bytes: step.bytes }],
+
+  "check-card": (step) => [{ do: "check-files", root: AT.card, files: step.files }],
+
+  "claim-disk": (step, _plan, { disk }) => [{ do: "write-claim", disk, consent: step.consent }],
+
+  "clear-disk": (step, _plan, { disk }) => [
+    ...step.partitions.map((partition) =>
+      run(["wipefs", "--all", "--force", partition], {
+        onlyIf: ["blockdev", "--getro", partition],
+      }),
+    ),
+    ...step.ranges.map((range): Action => ({ do: "zero", device: disk, ...range })),
+    run(["blockdev", "--rereadpt", disk]),
+    run(["udevadm", "settle", "--timeout=30"]),
+  ],
+
+  "make-esp": (step, _plan, { disk }) => [
+    {
+      do: "make-esp",
+      disk,
+      offsetBytes: step.offsetBytes,
+      sizeBytes: step.sizeBytes,
+      label: step.label,
+      volumeId: step.volumeId,
+    },
+  ],
+
+  "write-table": (step, _plan, { disk }) => [
+    run(["sfdisk", "--wipe=never", "--wipe-partitions=never", "--no-tell-kernel", disk], {
+      stdin: tableScript(step.diskUuid, step.sectorBytes, step.partitions),
+    }),
+    run(["blockdev", "--flushbufs", disk]),
+    run(["blockdev", "--rereadpt", disk]),
+    run(["udevadm", "settle", "--timeout=30"]),
+    ...step.partitions.map(({ uuid }): Action => ({
+      do: "wait-for",
+      path: `/dev/disk/by-partuuid/${uuid}`,
+      seconds: 60,
+    })),
+  ],
+
+  "open-esp": (step) => [
+    { do: "wait-for", path: step.device, seconds: 60 },
+    { do: "open-esp", device: step.device },
+  ],
+
+  "make-group": (step, plan) => [
+    { do: "wait-for", path: step.device, seconds: 60 },
+    run(lvm(plan, "vgchange", "--activate", "n", step.group), {
+      onlyIf: lvm(plan, "vgs", step.group),
+    }),
+    run(["wipefs", "--all", "--force", step.device]),
+    run(lvm(plan, "pvcreate", "-ff", "--yes", "--zero", "y", step.device)),
+    run(
+      lvm(
+        plan,
+        "vgcreate",
+        "--yes",
+        "--physicalextentsize",
+        "4m",
+        ...step.tags.flatMap((tag) => ["--addtag", tag]),
+        step.group,
+        step.device,
+      ),
+    ),
+    { do: "learn-group", group: step.group },
+  ],
+
+  "activate-group": (step, plan) => [
+    run(lvm(plan, "vgchange", "--activate", "y", "--sysinit", step.group)),
+    run(["udevadm", "settle", "--timeout=30"]),
+  ],
+
+  "make-volume": (step, plan) => {
+    const name = `${step.group}/${step.name}`;
+    return [
+      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(
+        lvm(
+          plan,
+          "lvcreate",
+          "--yes",
+          "--wipesignatures",
+          "y",
+          "--name",
+          step.name,
+          "--size",
+          `${step.sizeBytes}b`,
+          ...step.tags.flatMap((tag) => ["--addtag", tag]),
+          step.group,
+        ),
+      ),
+      { do: "wait-for", path: `/dev/${name}`, seconds: 30 },
+    ];
+  },
+
+  "make-filesystem": (step) => [
+    run([
+      "mkfs.ext4",
+      "-q",
+      "-F",
+      "-U",
+      step.uuid,
+      "-L",
+      step.label,
+      "-E",
+      "lazy_itable_init=1,lazy_journal_init=0",
+      step.device,
+    ]),
+  ],
+
+  "copy-tree": (step, _plan, { again }) =>
+    mounted(step, "rw", [
+      run(
+        [
+          "rsync",
+          "--archive",
+          "--hard-links",
+          "--acls",
+          "--xattrs",
+          "--sparse",
+          "--numeric-ids",
+          "--one-file-system",
+          "--delete",
+          "--whole-file",
+          // What an interrupted attempt left is trusted only by its content.
+          ...(again ? ["--checksum"] : []),
+          "--exclude=/lost+found",
+          "--info=progress2",
+          "--no-inc-recursive",
+          `${AT.golden}/`,
+          `${AT.root}/`,
+        ],
+        { progress: "rsync" },
+      ),
+    ]),
+
+  "write-identity": (step) =>
+    mounted(step, "rw", [
+      {
+        do: "write-files",
+        root: AT.root,
+        files: step.files,
+        directories: step.directories,
+        remove: step.remove,
+      },
+      { do: "chroot", root: AT.root, argv: ["ssh-keygen", "-A"], ifThere: true },
+    ]),
+
+  "configure-grub": (step) =>
+    mounted(step, "rw", [{ do: "chroot", root: AT.root, argv: step.argv, ifThere: false }]),
+
+  "verify-tree": (step, _plan, { disk }) => [
+    { do: "forget-cache", devices: [step.device, disk] },
+    ...mounted(step, "ro", [
+      {
+        do: "verify-tree",
+        root: AT.root,
+        manifest: step.manifest,
+        files: step.files,
+        mayDiffer: step.mayDiffer,
+        bytes: step.bytes,
+      },
+    ]),
+  ],
+
+  "install-boot": (step, _plan, { disk }) => {
+    const efi = step.boot["BOOTX64.EFI"];
+    return [
+      ...[step.grub, step.rescue].map(({ directory, files }): Action => ({
+        do: "copy-directory",
+        from: `${AT.card}/zshield/${directory}`,
+        to: `${AT.esp}/zshield/${directory}`,
+        files,
+      })),
+      ...(efi
+        ? [
+            {
+              do: "replace-file",
+              from: `${AT.card}/zshield/boot/BOOTX64.EFI`,
+              to: `${AT.esp}/EFI/BOOT/BOOTX64.EFI`,
+              digest: efi,
+            } as const,
+          ]
+        : []),
+      {
+        do: "write-boot-images",
+        disk,
+        bootImage: `${AT.card}/zshield/boot/boot.img`,
+        coreImage: `${AT.card}/zshield/boot/core.img`,
+        sectorBytes: step.sectorBytes,
+      },
+      { do: "reopen-esp", device: step.espDevice },
+      ...[step.grub, step.rescue].map(({ directory, files }): Action => ({
+        do: "check-files",
+        root: `${AT.esp}/zshield/${directory}`,
+        files,
+      })),
+      ...(efi
+        ? [
+            {
+              do: "check-files",
+              root: `${AT.esp}/EFI/BOOT`,
+              files: { "BOOTX64.EFI": efi },
+            } as const,
+          ]
+        : []),
+      { do: "use-boot", grub: step.grub.directory, rescue: step.rescue.directory },
+    ];
+  },
+
+  "switch-root": (step) => [{ do: "switch-root", group: step.group, name: step.name }],
+
+  "rename-volumes": (step, plan) =>
+    step.renames.map(({ from, to }) =>
+      run(lvm(plan, "lvrename", step.group, from, to), {
+        onlyIf: lvm(plan, "lvs", `${step.group}/${from}`),
+        // Done before the power failed: both names are taken, or the source is gone.
+        unless: lvm(plan, "lvs", `${step.group}/${to}`),
+      }),
+    ),
+
+  "remove-volume": (step, plan) => {
+    const name = `${step.group}/${step.name}`;
+    return [
+      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+    ];
+  },
+
+  "take-backup": (step, plan) => {
+    const name = `${step.group}/${step.name}`;
+    return [
+      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(
+        lvm(
+          plan,
+          "lvcreate",
+          "--yes",
+          "--snapshot",
+          "--name",
+          step.name,
+          "--size",
+          `${step.sizeBytes}b`,
+          ...step.tags.flatMap((tag) => ["--addtag", tag]),
+          `${step.group}/${step.origin}`,
+        ),
+      ),
+    ];
+  },
+
+  "tidy-esp": (step) => [
+    {
+      do: "remove-directories",
+      root: `${AT.esp}/zshield`,
+      prefixes: ["grub-", "rescue-"],
+      keep: step.keep,
+    },
+  ],
+
+  finish: (_step, _plan, { disk }) => [{ do: "check-table", disk }],
+};

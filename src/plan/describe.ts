@@ -1,0 +1,84 @@
+/*
+ * Actions in words, for `zshield plan`: the very objects that would be performed. Pure.
+ */
+import type { Action } from "../model/action.ts";
+import { printSize } from "../model/size.ts";
+
+type Quote = (argv: readonly string[]) => string;
+
+/** Book-keeping that says nothing to a reader. */
+export function isQuiet(action: Action): boolean {
+  return action.do === "wait-for" || (action.do === "run" && action.argv[0] === "udevadm");
+}
+
+export function describeAction(action: Action, quote: Quote): string[] {
+  switch (action.do) {
+    case "run": {
+      const stdin = action.stdin?.trimEnd().split("\n") ?? [];
+      const only = action.onlyIf ? [`# only if this succeeds: ${quote(action.onlyIf)}`] : [];
+      const unless = action.unless ? [`# and this fails: ${quote(action.unless)}`] : [];
+      return [...only, ...unless, quote(action.argv), ...stdin.map((line) => `  < ${line}`)];
+    }
+    case "wait-for":
+      return [`wait for ${action.path}`];
+    case "open-golden":
+      return [`open ${action.device} behind dm-verity, root hash ${action.golden.verity.rootHash}`];
+    case "read-through":
+      return [`read ${printSize(action.bytes)} of ${action.path}`];
+    case "check-files":
+      return [
+        `check the digests of ${Object.keys(action.files).length} files below ${action.root}`,
+      ];
+    case "write-claim":
+      return [`write the claim to ${action.disk} (consent: ${action.consent})`];
+    case "zero":
+      return [
+        `zero ${printSize(action.sizeBytes)} of ${action.device} at ${printSize(action.offsetBytes)}`,
+      ];
+    case "make-esp":
+      return [
+        `make FAT32 "${action.label}" at ${printSize(action.offsetBytes)} of ${action.disk}, with the journal in it`,
+      ];
+    case "open-esp":
+    case "reopen-esp":
+      return [`check and mount ${action.device}`];
+    case "mount":
+      return [
+        quote(["mount", "-t", action.fileSystem, "-o", action.options, action.device, action.at]),
+      ];
+    case "unmount":
+      return [quote(["umount", action.at])];
+    case "write-files":
+      return [
+        ...action.remove.map((path) => `remove ${path}`),
+        ...action.files.map(({ path, mode }) => `write ${path} (mode 0${mode.toString(8)})`),
+      ];
+    case "chroot":
+      return [
+        quote(["chroot", action.root, ...action.argv]) +
+          (action.ifThere ? "  # if it is there" : ""),
+      ];
+    case "forget-cache":
+      return [`forget what is cached of ${action.devices.join(", ")}`];
+    case "verify-tree":
+      return [`compare every file below ${action.root} with ${action.manifest.path}`];
+    case "copy-directory":
+      return [`copy ${action.from} to ${action.to}, digests checked`];
+    case "replace-file":
+      return [`replace ${action.to} if it differs`];
+    case "write-boot-images":
+      return [`write GRUB's core and then sector 0 of ${action.disk}`];
+    case "learn-group":
+      return [`note the UUID of the volume group ${action.group}`];
+    case "use-boot":
+      return [`note in state/: GRUB from ${action.grub}, rescue from ${action.rescue}`];
+    case "switch-root":
+      return [`note in state/: root is ${action.group}/${action.name}`];
+    case "remove-directories":
+      return [
+        `remove ${action.prefixes.join("*, ")}* below ${action.root}, except ${action.keep.join(", ")}`,
+      ];
+    case "check-table":
+      return [`read the partition table of ${action.disk} back`];
+  }
+}

@@ -1,0 +1,157 @@
+/*
+ * Which disk, and what lies on it. Pure decisions over a Machine.
+ * Owns: the candidates, the refusals that list them, and the meaning of "blank", "ours", "foreign".
+ */
+import { Refusal } from "../errors.ts";
+import type { DiskSelector } from "../model/cmdline.ts";
+import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
+import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
+import type { Journal } from "../model/journal.ts";
+import { printSize } from "../model/size.ts";
+import type { StateRecord } from "../model/state.ts";
+
+/** The tag on our volume group and on each of our volumes. */
+export const OUR_TAG = "zshield";
+
+/** What lies on a disk, as far as a recovery cares. */
+export type Content =
+  /** Nothing at all. */
+  | { readonly kind: "blank" }
+  /** A recovery of ours began here and did not get as far as its journal; consent was given then. */
+  | {
+      readonly kind: "begun";
+      readonly attempts: number;
+      readonly consent: "blank" | "erase" | "console";
+    }
+  /** A recovery of ours was interrupted and has a journal. */
+  | {
+      readonly kind: "interrupted";
+      readonly record: StateRecord;
+      readonly journal: Journal;
+      readonly group?: VolumeGroup;
+    }
+  /** A whole installation of ours. */
+  | { readonly kind: "ours"; readonly record: StateRecord; readonly group: VolumeGroup }
+  /** Anything else; `what` says it in words. */
+  | { readonly kind: "foreign"; readonly what: string };
+
+export function contentOf(disk: Disk, machine: Machine): Content {
+  const record = disk.state;
+  if (record && whyNotSameDisk(disk, record.document.disk) === undefined) {
+    const group = groupOn(disk, machine, record.document.groupUuid);
+    const journal = record.document.journal;
+    if (record.phase === "recovering" && journal) {
+      return group
+        ? { kind: "interrupted", record, journal, group }
+        : { kind: "interrupted", record, journal };
+    }
+    if (record.phase === "installed" && group && !group.partial && group.tags.includes(OUR_TAG)) {
+      return { kind: "ours", record, group };
+    }
+  }
+  if (disk.claim) {
+    return { kind: "begun", attempts: disk.claim.attempts, consent: disk.claim.consent };
+  }
+  if (disk.blank === true) return { kind: "blank" };
+  return { kind: "foreign", what: describeContent(disk, machine) };
+}
+
+/** The group of this UUID whose physical volumes all lie on this disk. */
+function groupOn(disk: Disk, machine: Machine, uuid: string): VolumeGroup | undefined {
+  if (uuid === "") return undefined;
+  const own = new Set([disk.path, ...disk.partitions.map((partition) => partition.path)]);
+  return machine.groups.find(
+    (group) => group.uuid === uuid && group.physicalVolumes.every((path) => own.has(path)),
+  );
+}
+
+/** `a GPT partition table, ext4 "data" on /dev/vda1, …`: what a person would lose. */
+export function describeContent(disk: Disk, machine: Machine): string {
+  const parts: string[] = [];
+  if (disk.table !== "none") parts.push(`a ${disk.table} partition table`);
+  const name = (type: string, label: string) => (label === "" ? type : `${type} "${label}"`);
+  for (const signature of disk.signatures) {
+    if (!["gpt", "dos", "PMBR"].includes(signature.type))
+      parts.push(name(signature.type, signature.label));
+  }
+  for (const partition of disk.partitions) {
+    const signatures = partition.signatures.map((signature) =>
+      name(signature.type, signature.label),
+    );
+    parts.push(
+      `${partition.path} (${printSize(partition.sizeBytes)}${signatures.length > 0 ? `, ${signatures.join(", ")}` : ""})`,
+    );
+  }
+  const own = new Set([disk.path, ...disk.partitions.map((partition) => partition.path)]);
+  for (const group of machine.groups) {
+    if (!group.physicalVolumes.some((path) => own.has(path))) continue;
+    const volumes = group.volumes.map((volume) => volume.name).join(", ");
+    parts.push(`the volume group "${group.name}" (${volumes === "" ? "empty" : volumes})`);
+  }
+  if (disk.stateTrouble !== undefined) parts.push(`a damaged zshield state (${disk.stateTrouble})`);
+  if (parts.length === 0) parts.push(typeof disk.blank === "string" ? disk.blank : "unknown data");
+  return parts.join("; ");
+}
+
+/** Why this disk is no candidate, or undefined. `named`: a person or the configuration chose it. */
+export function whyNotCandidate(
+  disk: Disk,
+  machine: Machine,
+  smallestBytes: number,
+  named: boolean,
+): string | undefined {
+  if (machine.card?.disk === disk.path) return "it is the card";
+  if (disk.readOnly) return "it is read-only";
+  if (disk.inUse.length > 0) return `it is in use (${disk.inUse.join(", ")})`;
+  if (!named && (disk.removable || disk.transport === "usb"))
+    return "it is removable and was not named";
+  if (disk.sizeBytes < smallestBytes) {
+    return `it is smaller than the ${printSize(smallestBytes)} that the layout needs`;
+  }
+  return undefined;
+}
+
+/**
+ * The one disk to work on.
+ * @throws Refusal that lists every disk with its model, serial number, size and why it is not the one.
+ */
+export function chooseDisk(
+  machine: Machine,
+  selector: DiskSelector | undefined,
+  smallestBytes: number,
+): Disk {
+  const rows = machine.disks.map((disk) => {
+    const named = selector !== undefined && isSelected(disk, selector);
+    const unnamed =
+      selector !== undefined && !named ? "it is not the one that was named" : undefined;
+    return { disk, why: unnamed ?? whyNotCandidate(disk, machine, smallestBytes, named) };
+  });
+  const candidates = rows.filter((row) => row.why === undefined);
+  const [only] = candidates;
+  if (only && candidates.length === 1) return only.disk;
+  // Two that fit, but on just one of them a recovery of ours was interrupted: that is the one.
+  const begun = candidates.filter(({ disk }) =>
+    ["begun", "interrupted"].includes(contentOf(disk, machine).kind),
+  );
+  const [resumable] = begun;
+  if (resumable && begun.length === 1) return resumable.disk;
+  const list = rows
+    .map(({ disk, why }) => `  ${describeDisk(disk, printSize)}: ${why ?? "could be used"}`)
+    .join("\n");
+  const wanted = selector === undefined ? "" : ` that matches ${selector.by}:${selector.text}`;
+  const found = rows.length === 0 ? "no disk was found at all" : list.trimEnd();
+  if (candidates.length === 0) {
+    throw new Refusal(`there is no disk to install on${wanted}:\n${found}`, HINT_DISK);
+  }
+  throw new Refusal(
+    `there are ${candidates.length} disks to install on${wanted}, and exactly one is needed:\n${list}`,
+    HINT_DISK,
+  );
+}
+
+const HINT_DISK =
+  "name the disk on the kernel command line, for example zshield.disk=serial:ABC123, or attach the right one";
+
+function isSelected(disk: Disk, { by, text }: DiskSelector): boolean {
+  return disk[by] === text;
+}

@@ -1,0 +1,105 @@
+/*
+ * Every console of the machine at once: what is said goes to all of them, an answer may come from any.
+ * Owns: the terminals named in /sys/class/tty/console/active. A terminal that fails is left out.
+ */
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
+import { visible } from "../model/text.ts";
+
+export interface Consoles {
+  /** One line on every console; control characters in it are made visible. */
+  line(text: string): void;
+  /** The next line that somebody types anywhere. What was typed before the question does not count. */
+  ask(question: string): Promise<string>;
+}
+
+/** Typed before the question was on the screen: keys held down while the machine booted. */
+const DEAF_MS = 700;
+
+export function openConsoles(names: readonly string[] = activeConsoles()): Consoles {
+  const paths = names.map((name) => `/dev/${name}`);
+  const line = (text: string) => {
+    for (const path of paths) writeTo(path, `${visible(text)}\r\n`);
+  };
+  return {
+    line,
+    async ask(question) {
+      line(question);
+      return readLine(paths);
+    },
+  };
+}
+
+function activeConsoles(): string[] {
+  try {
+    const names = readFileSync("/sys/class/tty/console/active", "utf8").trim().split(/\s+/);
+    return names.filter((name) => name !== "");
+  } catch {
+    return ["console"];
+  }
+}
+
+function writeTo(path: string, text: string): void {
+  try {
+    const terminal = openSync(path, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
+    try {
+      writeWhole(terminal, Buffer.from(text));
+    } finally {
+      closeSync(terminal);
+    }
+  } catch {
+    // A console without hardware behind it (ttyS0 on many boards) must not stop a recovery.
+  }
+}
+
+/** A slow serial line takes some bytes at a time; one that takes none for two seconds is given up. */
+function writeWhole(terminal: number, bytes: Buffer): void {
+  const giveUp = Date.now() + 2_000;
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += writeSync(terminal, bytes, done);
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > giveUp) throw error;
+      Bun.sleepSync(5);
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EAGAIN";
+}
+
+/** A reader of its own for each terminal: a read that waits cannot be taken back, a process can. */
+async function readLine(paths: readonly string[]): Promise<string> {
+  const deafUntil = Date.now() + DEAF_MS;
+  const readers = paths.flatMap((path) => {
+    try {
+      const terminal = openSync(path, constants.O_RDONLY | constants.O_NOCTTY);
+      const reader = Bun.spawn(["cat"], { stdin: terminal, stdout: "pipe", stderr: "ignore" });
+      closeSync(terminal);
+      return [reader];
+    } catch {
+      return [];
+    }
+  });
+  try {
+    return await Promise.race([
+      ...readers.map((reader) => firstLine(reader.stdout, deafUntil)),
+      // With no terminal to read from there is nobody to answer: wait, do not decide.
+      new Promise<string>(() => setInterval(() => undefined, 60_000)),
+    ]);
+  } finally {
+    for (const reader of readers) reader.kill("SIGKILL");
+  }
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>, deafUntil: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of stream) {
+    if (Date.now() < deafUntil) continue;
+    text += decoder.decode(piece, { stream: true });
+    const end = text.search(/[\r\n]/);
+    if (end >= 0) return text.slice(0, end).trim();
+  }
+  return new Promise<string>(() => undefined);
+}

@@ -1,0 +1,121 @@
+/*
+ * The plain face: lines for any terminal, also the slowest serial one. Pure texts; who calls decides
+ * where they go. Every text says what will be lost before it is lost.
+ */
+import type { StepEvent } from "../model/event.ts";
+import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../model/machine.ts";
+import { printSize } from "../model/size.ts";
+import type { Status } from "../model/status.ts";
+import type { Plan } from "../model/step.ts";
+
+export function machineLines(machine: Machine): string[] {
+  const name = [machine.vendor, machine.model].filter((text) => text !== "").join(" ");
+  const serial = machine.serial === "" ? "" : `, serial ${machine.serial}`;
+  return [
+    `machine: ${name === "" ? "unknown" : name}${serial}, ${printSize(machine.memoryBytes)} of memory, ${machine.firmware.toUpperCase()}`,
+    machine.card
+      ? `card: ${machine.card.description.product} ${machine.card.description.version}${machine.card.description.lab ? " (LAB IMAGE, never ship)" : ""}`
+      : `card: none (${machine.cardTrouble ?? "not found"})`,
+    ...machine.disks
+      .filter(({ path }) => path !== machine.card?.disk)
+      .map((disk) => `disk: ${describeDisk(disk, printSize)}`),
+  ];
+}
+
+export function planLines(plan: Plan): string[] {
+  return [
+    `${OPERATIONS[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
+    plan.loses.length === 0 ? "will be lost: nothing, the disk is empty" : "WILL BE LOST:",
+    ...plan.loses.map((text) => `  - ${text}`),
+    ...(plan.keeps.length === 0 ? [] : ["will be kept:"]),
+    ...plan.keeps.map((text) => `  - ${text}`),
+  ];
+}
+
+export const OPERATIONS = {
+  default: "Recover to factory default",
+  latest: "Recover to latest backup",
+} as const;
+
+/** What has to be typed so that the plan may start. */
+export function answerFor(disk: DiskIdentity): string {
+  return disk.serial === "" ? "ERASE" : disk.serial.slice(-4);
+}
+
+export function question(disk: DiskIdentity): string {
+  const answer =
+    disk.serial === ""
+      ? "the word ERASE"
+      : `the last ${Math.min(4, disk.serial.length)} characters of the disk's serial number (${disk.serial})`;
+  return `Type ${answer} and press Enter to start, or anything else to go back:`;
+}
+
+const SHOW_EVERY_SECONDS = 5;
+
+/** Lines for a step as it goes on; progress at most every five seconds. */
+export function makeProgressPrinter(print: (line: string) => void): (event: StepEvent) => void {
+  let shownAt = 0;
+  return (event) => {
+    const place = `${event.index + 1}/${event.total} ${event.step.kind}`;
+    switch (event.kind) {
+      case "begins":
+        shownAt = 0;
+        print(`zshield: step ${place} begins: ${event.step.title}`);
+        return;
+      case "done":
+        print(`zshield: step ${place} done in ${event.seconds.toFixed(1)} s`);
+        return;
+      case "progress":
+        if (event.seconds - shownAt < SHOW_EVERY_SECONDS) return;
+        shownAt = event.seconds;
+        print(`zshield: step ${place} ${progressText(event)}`);
+    }
+  };
+}
+
+function progressText({ bytes, totalBytes, seconds }: StepEvent): string {
+  const rate = bytes / seconds;
+  if (totalBytes === 0) return `${printSize(bytes)}, ${printSize(Math.round(rate))}/s`;
+  const percent = Math.min(100, Math.floor((bytes / totalBytes) * 100));
+  const left = rate > 0 ? Math.max(0, Math.ceil((totalBytes - bytes) / rate)) : 0;
+  return `${percent} % (${printSize(bytes)} of ${printSize(totalBytes)}, ${printSize(Math.round(rate))}/s, ${left} s left)`;
+}
+
+/** What lies on one disk, for `zshield probe`. */
+export function diskLines(disk: Disk, machine: Machine): string[] {
+  const own = new Set([disk.path, ...disk.partitions.map(({ path }) => path)]);
+  const names = (signatures: Disk["signatures"]) =>
+    signatures.map(({ type, label }) => (label === "" ? type : `${type} "${label}"`)).join(", ");
+  return [
+    `${disk.path}: ${disk.transport === "" ? "unknown bus" : disk.transport}, ` +
+      (disk.blank === true ? "blank" : `not blank: ${disk.blank}`),
+    ...disk.inUse.map((use) => `  in use: ${use}`),
+    ...disk.partitions.map(
+      ({ path, sizeBytes, signatures }) =>
+        `  ${path}  ${printSize(sizeBytes)}  ${names(signatures)}`,
+    ),
+    ...machine.groups
+      .filter(({ physicalVolumes }) => physicalVolumes.some((path) => own.has(path)))
+      .flatMap(({ name, volumes }) =>
+        volumes.map((volume) => `  ${name}/${volume.name}  ${printSize(volume.sizeBytes)}`),
+      ),
+    ...(disk.state
+      ? [`  zshield: ${disk.state.phase}, version ${disk.state.document.version || "none yet"}`]
+      : []),
+  ];
+}
+
+export function statusLines(status: Status): string[] {
+  const { backup, lastRecovery } = status;
+  return [
+    `installed version: ${status.version === "" ? "none" : status.version}`,
+    `disk: ${status.disk === "" ? "none" : status.disk}`,
+    backup
+      ? `backup: taken ${new Date(backup.takenSeconds * 1000).toISOString()} (${backup.reason}), ${backup.percent} % full`
+      : "backup: none",
+    lastRecovery
+      ? `last recovery: ${lastRecovery.operation}, ${lastRecovery.outcome}, version ${lastRecovery.version}`
+      : "last recovery: none recorded",
+    ...status.trouble.map((text) => `TROUBLE: ${text}`),
+  ];
+}
