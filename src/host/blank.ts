@@ -84,6 +84,7 @@ function firstNonZero(piece: Buffer): number {
 }
 
 async function within<T>(promise: Promise<T>, deadline: number): Promise<T | undefined> {
+  if (Date.now() > deadline) return undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), Math.max(0, deadline - Date.now()));

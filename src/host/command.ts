@@ -269,9 +269,9 @@ export function makeLines(take: (line: string, isProgress: boolean) => void) {
       from = rest[end] === "\r" && !isProgress ? end + 2 : end + 1;
     }
     rest = rest.slice(from);
-    if (rest.length > LONGEST_LINE) {
+    while (rest.length > LONGEST_LINE) {
       take(rest.slice(0, LONGEST_LINE), false);
-      rest = "";
+      rest = rest.slice(LONGEST_LINE);
     }
   };
   return {

@@ -110,7 +110,7 @@ export type Config = v.InferOutput<typeof ConfigSchema>;
 
 const NAME = "zshield.toml";
 
-/** @throws Refusal with every fault and its path. Parsing of TOML is the caller's (Bun.TOML). */
+/** @throws Refusal with every fault and its path. Parsing of TOML is the caller's. */
 export function checkConfig(value: unknown): Config {
   const config = parseDocument(
     ConfigSchema,

@@ -7,7 +7,6 @@ import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../model/claim.ts";
 import { parseDiskSelector, type Request } from "../model/cmdline.ts";
 import {
   EXTENT_BYTES,
-  faultsOfLayout,
   groupBytes,
   volumeSizes,
   type Config,
@@ -39,13 +38,6 @@ export function planFactory(machine: Machine, config: Config, wish: Wish, ids: I
   const { smallest } = config.disk;
   const smallestBytes = sizeOn(smallest, 0, 1);
   const disk = chooseDisk(machine, selector, smallestBytes);
-  const faults = faultsOfLayout(config, disk.sizeBytes);
-  if (faults.length > 0) {
-    throw new Refusal(
-      `the layout does not fit ${describeDisk(disk, printSize)}:\n${faults.join("\n")}`,
-      "use a larger disk, or a card with another zshield.toml",
-    );
-  }
   const sizes = volumeSizes(config, disk.sizeBytes);
   checkRoom(card, sizes.root, machine);
   checkNames(machine, disk, config.group.name);
@@ -544,9 +536,9 @@ function consentTo(
     case "ours":
       return { why: "console", asks: wish.confirm === "yes" };
     case "foreign": {
-      if (wish.erase !== undefined && wish.erase === disk.serial)
+      if (wish.erase && wish.erase === disk.serial)
         return { why: "erase", asks: false };
-      if (wish.erase !== undefined) {
+      if (wish.erase) {
         throw new Refusal(
           `${describeDisk(disk, printSize)} is not the disk that zshield.erase=${wish.erase} names, ` +
             `and it holds ${content.what}`,

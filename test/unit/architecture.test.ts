@@ -1,0 +1,56 @@
+/*
+ * The rooms of src/ and the one direction between them; `main → commands → execute → plan, host → model
+ * → errors`, with `ui` beside. Held by this test, not by goodwill.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+const SOURCE = new URL("../../src", import.meta.url).pathname;
+
+/** Room → the rooms that its files may import from. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  version: [],
+  model: ["model", "errors"],
+  plan: ["plan", "model", "errors"],
+  host: ["host", "model", "errors"],
+  ui: ["ui", "model", "errors", "version"],
+  execute: ["plan", "host", "model", "errors"],
+  commands: ["commands", "execute", "plan", "host", "ui", "model", "errors", "version"],
+  main: ["commands", "host", "ui", "model", "errors"],
+};
+
+const files = (readdirSync(SOURCE, { recursive: true }) as string[]).filter((name) => name.endsWith(".ts"));
+
+const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "");
+
+for (const file of files) {
+  test(`imports of src/${file}`, () => {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    const allowed = MAY[roomOf(file)];
+    assert.ok(allowed, `src/${file} is in no room that the architecture knows`);
+    for (const [, target = ""] of text.matchAll(/from "(\.[^"]+)"/g)) {
+      const path = relative(SOURCE, join(SOURCE, file, "..", target));
+      if (path.startsWith("..")) continue;
+      assert.ok(allowed.includes(roomOf(path)), `src/${file} imports ${path}`);
+    }
+  });
+}
+
+test("nothing but build/ and test/ imports from outside src/, package.json apart", () => {
+  for (const file of files) {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    assert.not.match(text, /from "(\.\.\/)+(build|test)\//, file);
+  }
+});
+
+test("plan/ and model/ do no I/O", () => {
+  for (const file of files.filter((name) => ["plan", "model"].includes(roomOf(name)))) {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    assert.not.match(text, /node:(fs|child_process|net|http|os)|\bBun\.|process\./, file);
+  }
+});
+
+test.run();

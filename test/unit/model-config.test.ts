@@ -1,0 +1,74 @@
+/*
+ * zshield.toml: every fault at once with its path, and the arithmetic of the layout.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseConfig } from "../../src/host/config-file.ts";
+import { checkConfig, faultsOfLayout, groupBytes, volumeSizes } from "../../src/model/config.ts";
+import { Refusal } from "../../src/errors.ts";
+import { GIB, MIB } from "../../src/model/size.ts";
+
+function faultsOf(text: string): string[] {
+  try {
+    parseConfig(text);
+  } catch (error) {
+    if (error instanceof Refusal) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+}
+
+for (const [text, ...wanted] of [
+  ["[disk]\nsmallst = '1 GiB'", /disk\.smallst: there is no such key/],
+  ["[volume.root]\nsize = 12", /volume\.root\.size: must be a text like/],
+  ["[volume.root]\nsize = '12 parsec'", /volume\.root\.size: "12 parsec" is not a size/],
+  ["[volume.user]\nsize = '0 %'", /volume\.user\.size: "0 %" must be more than 0 %/],
+  ["[volume.user]\nmount = 'user'", /volume\.user\.mount: must be an absolute path/],
+  ["[volume.user]\nmount = '/usr/share'", /volume\.user\.mount: would hide a part of the system/],
+  ["[volume.user]\nmount = '/a/../etc'", /volume\.user\.mount: must not hold/],
+  ["[volume.user]\nmount = '/audit'", /one inside the other/],
+  ["[volume.user]\nmount = '/audit/user'", /one inside the other/],
+  ["[volume.root]\nfile-system = 'zfs'", /volume\.root\.file-system:/],
+  ["[group]\nname = 'Vgroup'", /group\.name: must be small letters/],
+  ["[group]\nname = 'snapshots'", /group\.name: is kept for/],
+  ["[disk]\nselect = 'sda'", /disk\.select: .*must be serial:/],
+  ["[disk]\nsmallest = '20 %'", /disk\.smallest: must be a size in bytes/],
+  ["[recovery]\nthen = 'explode'", /recovery\.then:/],
+  ["[volume.user]\nsize = '70 %'", /need 16\.0 GiB.*has room for 15\.5 GiB/],
+  ["[volume.audit]\nsize = '1 MiB'", /volume\.audit: is only 0 B/],
+  ["= 3", /is not TOML/],
+  ["[disk]\nsmallst = 1\n[volume.root]\nsize = 12", /disk\.smallst/, /volume\.root\.size/],
+] as [string, ...RegExp[]][]) {
+  test(`refused: ${text.replaceAll("\n", " ; ")}`, () => {
+    const faults = faultsOf(text);
+    for (const pattern of wanted) {
+      assert.ok(faults.some((fault) => pattern.test(fault)), `${pattern} in ${faults.join(" | ")}`);
+    }
+    assert.ok(faults.length >= wanted.length);
+  });
+}
+
+test("the card's own zshield.toml holds exactly the defaults", async () => {
+  const text = await Bun.file(new URL("../../build/zshield.toml", import.meta.url).pathname).text();
+  assert.equal(parseConfig(text), checkConfig({}));
+});
+
+test("500 GB: a fifth for root, since 100 GiB would be more", () => {
+  const { root, user, audit } = volumeSizes(checkConfig({}), 500_107_862_016);
+  assert.equal([root, user, audit].map((bytes) => Math.floor(bytes / GIB)), [93, 93, 46]);
+});
+
+test("1 TB: root has its 100 GiB", () => {
+  assert.is(volumeSizes(checkConfig({}), 1_000_204_886_016).root, 100 * GIB);
+});
+
+test("what fits the smallest disk fits every larger one, to the last extent", () => {
+  const config = checkConfig({});
+  for (let bytes = 16 * GIB; bytes < 17 * GIB; bytes += 37 * MIB + 512) {
+    const { root, user, audit } = volumeSizes(config, bytes);
+    assert.equal(faultsOfLayout(config, bytes), []);
+    assert.ok(root + user + audit <= groupBytes(bytes));
+  }
+});
+
+test.run();

@@ -1,0 +1,127 @@
+/*
+ * Step → commands, one line a case: the exact argv, and what must hold for every plan.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { quote } from "../../src/host/command.ts";
+import type { Action } from "../../src/model/action.ts";
+import { AT } from "../../src/model/places.ts";
+import { GIB } from "../../src/model/size.ts";
+import { Plan, type StepKind } from "../../src/model/step.ts";
+import { actionsFor } from "../../src/plan/actions.ts";
+import { planFactory } from "../../src/plan/factory.ts";
+import { config, ids, installed, machine, wish } from "./example.ts";
+import * as v from "valibot";
+
+const fresh = planFactory(machine(), config, wish, ids);
+const found = installed(9 * GIB);
+const beside = planFactory(machine([found.disk], [found.group]), config, wish, ids);
+const PV = "--devices /dev/disk/by-partuuid/d3000000-0000-4000-8000-000000000000";
+
+function lines(plan: Plan, kind: StepKind, again = false): string[] {
+  const step = plan.steps.find((candidate) => candidate.kind === kind);
+  if (!step) throw new Error(`the plan has no ${kind}`);
+  return actionsFor(step, plan, { disk: "/dev/vda", again }).flatMap((action) =>
+    action.do === "run" ? [quote(action.argv)] : [],
+  );
+}
+
+for (const [kind, ...wanted] of [
+  ["protect-disks", "blockdev --setro /dev/sda"],
+  [
+    "make-group",
+    `lvm vgchange ${PV} --activate n vgroup`,
+    "wipefs --all --force /dev/disk/by-partuuid/d3000000-0000-4000-8000-000000000000",
+    `lvm pvcreate ${PV} -ff --yes --zero y /dev/disk/by-partuuid/d3000000-0000-4000-8000-000000000000`,
+    `lvm vgcreate ${PV} --yes --physicalextentsize 4m --addtag zshield vgroup /dev/disk/by-partuuid/d3000000-0000-4000-8000-000000000000`,
+  ],
+  [
+    "make-volume",
+    `lvm lvremove ${PV} --force --yes vgroup/lv-root`,
+    `lvm lvcreate ${PV} --yes --wipesignatures y --name lv-root --size 4294967296b --addtag zshield vgroup`,
+  ],
+  [
+    "copy-tree",
+    "rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids --one-file-system --delete " +
+      "--whole-file --exclude=/lost+found --info=progress2 --no-inc-recursive /run/zshield/golden/ /run/zshield/root/",
+  ],
+] as [StepKind, ...string[]][]) {
+  test(`the commands of ${kind}`, () => assert.equal(lines(fresh, kind), wanted));
+}
+
+test("an interrupted copy trusts what is there only by its content", () => {
+  assert.ok(lines(fresh, "copy-tree", true)[0]?.includes("--checksum"));
+  assert.not.ok(lines(fresh, "copy-tree", false)[0]?.includes("--checksum"));
+});
+
+test("the table is written in one call, from a script with every UUID", () => {
+  const step = fresh.steps.find(({ kind }) => kind === "write-table");
+  const [first] = step ? actionsFor(step, fresh, { disk: "/dev/vda", again: false }) : [];
+  assert.is(
+    first?.do === "run" ? first.stdin : "",
+    [
+      "label: gpt",
+      "label-id: d0000000-0000-4000-8000-000000000000",
+      "unit: sectors",
+      '1 : start=2048, size=2048, type=21686148-6449-6e6f-744e-656564454649, uuid=d1000000-0000-4000-8000-000000000000, name="zshield-bios-boot"',
+      '2 : start=4096, size=1048576, type=c12a7328-f81f-11d2-ba4b-00a0c93ec93b, uuid=d2000000-0000-4000-8000-000000000000, name="zshield-esp"',
+      '3 : start=1052672, size=40888320, type=e6d6d379-f507-44c2-a23c-238f2a3df928, uuid=d3000000-0000-4000-8000-000000000000, name="zshield-group"',
+      "",
+    ].join("\n"),
+  );
+});
+
+for (const [name, plan] of [
+  ["fresh", fresh],
+  ["beside", beside],
+] as const) {
+  const actions: Action[] = plan.steps.flatMap((step) =>
+    actionsFor(step, plan, { disk: "/dev/vda", again: false }),
+  );
+
+  test(`${name}: every LVM command sees our partition only`, () => {
+    for (const action of actions) {
+      if (action.do !== "run" || action.argv[0] !== "lvm") continue;
+      assert.is(action.argv[2], "--devices", quote(action.argv));
+      assert.is(action.argv[3], plan.physicalVolume);
+    }
+  });
+
+  test(`${name}: the card is named by no command that writes`, () => {
+    for (const action of actions) {
+      if (action.do !== "run") continue;
+      const harmless = ["blockdev", "rsync"].includes(action.argv[0] ?? "");
+      assert.ok(harmless || !action.argv.some((word) => word.startsWith("/dev/sda")), quote(action.argv));
+    }
+  });
+
+  test(`${name}: what is mounted at the root's place is unmounted in the same step`, () => {
+    for (const step of plan.steps) {
+      const made = actionsFor(step, plan, { disk: "/dev/vda", again: false });
+      const mounts = made.filter((action) => action.do === "mount" && action.at === AT.root).length;
+      const unmounts = made.filter((action) => action.do === "unmount" && action.at === AT.root).length;
+      assert.is(mounts, unmounts, step.kind);
+    }
+  });
+
+  test(`${name}: the root is verified from the disk, mounted read-only, its cache forgotten first`, () => {
+    const step = plan.steps.find(({ kind }) => kind === "verify-tree");
+    const [forget, mount] = step ? actionsFor(step, plan, { disk: "/dev/vda", again: false }) : [];
+    assert.is(forget?.do, "forget-cache");
+    assert.is(mount?.do === "mount" ? mount.options : "", "ro");
+  });
+
+  test(`${name}: the plan survives the journal`, () => {
+    assert.equal(v.parse(Plan, JSON.parse(JSON.stringify(plan))), plan);
+  });
+}
+
+test("renames that are done already are left alone", () => {
+  const step = beside.steps.find(({ kind }) => kind === "rename-volumes");
+  const [first] = step ? actionsFor(step, beside, { disk: "/dev/vda", again: true }) : [];
+  if (first?.do !== "run") throw new Error("the first action is not a command");
+  assert.is(first.onlyIf?.at(-1), "vgroup/lv-root");
+  assert.is(first.unless?.at(-1), "vgroup/lv-root-old");
+});
+
+test.run();

@@ -1,0 +1,248 @@
+/*
+ * The planner of factory recovery: which steps, in which order, and every reason to refuse.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Refusal } from "../../src/errors.ts";
+import type { Machine } from "../../src/model/machine.ts";
+import { GIB, MIB } from "../../src/model/size.ts";
+import type { Plan, StepKind } from "../../src/model/step.ts";
+import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../../src/model/claim.ts";
+import { planFactory, rangesToClear, type Wish } from "../../src/plan/factory.ts";
+import { config, description, disk, ids, installed, machine, record, wish } from "./example.ts";
+
+const plan = (of: Machine, wanted: Partial<Wish> = {}): Plan =>
+  planFactory(of, config, { ...wish, ...wanted }, ids);
+const kinds = (of: Plan): StepKind[] => of.steps.map(({ kind }) => kind);
+
+function refusal(act: () => unknown): Refusal {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+const LOOKING: StepKind[] = ["protect-disks", "open-golden", "check-golden", "check-card"];
+
+test("a blank disk: looks first, claims, journals, then writes the table", () => {
+  const steps = kinds(plan(machine()));
+  assert.equal(steps.slice(0, 9), [
+    ...LOOKING,
+    "claim-disk",
+    "clear-disk",
+    "make-esp",
+    "write-table",
+    "open-esp",
+  ]);
+  assert.equal(steps.slice(-5), ["install-boot", "switch-root", "take-backup", "tidy-esp", "finish"]);
+});
+
+test("a blank disk asks nobody and loses nothing", () => {
+  const { asks, loses } = plan(machine());
+  assert.is(asks, false);
+  assert.equal(loses, []);
+});
+
+test("the root is verified after everything that writes to it and before it becomes root", () => {
+  for (const of of [machine(), withInstalled(9 * GIB)]) {
+    const steps = kinds(plan(of));
+    const verified = steps.indexOf("verify-tree");
+    for (const kind of ["copy-tree", "write-identity", "configure-grub"] as const) {
+      assert.ok(steps.indexOf(kind) < verified, kind);
+    }
+    assert.ok(verified < steps.indexOf("switch-root"));
+    assert.ok(steps.indexOf("install-boot") < steps.indexOf("switch-root"));
+  }
+});
+
+test("every disk but the planned one is protected, the card too", () => {
+  const [first] = plan(machine([disk(), disk({ path: "/dev/vdb", serial: "X", sizeBytes: GIB })])).steps;
+  assert.is(first?.kind, "protect-disks");
+  assert.equal(first?.kind === "protect-disks" ? first.disks : [], ["/dev/sda", "/dev/vdb"]);
+});
+
+test("sizes on 20 GiB: a fifth, a fifth, a tenth, and a backup that cannot overflow", () => {
+  const sizes = plan(machine()).steps.flatMap((step) =>
+    step.kind === "make-volume" || step.kind === "take-backup" ? [[step.name, step.sizeBytes / MIB]] : [],
+  );
+  assert.equal(sizes, [
+    ["lv-root", 4096],
+    ["lv-user", 4096],
+    ["lv-audit", 2048],
+    ["snap0", 4144],
+  ]);
+});
+
+test("nothing of the two ends of the disk is left, and the claim is left alone", () => {
+  const size = 20 * GIB;
+  for (const { offsetBytes, sizeBytes } of rangesToClear(size)) {
+    const overlaps =
+      offsetBytes < CLAIM_OFFSET_BYTES + CLAIM_BYTES && CLAIM_OFFSET_BYTES < offsetBytes + sizeBytes;
+    assert.is(overlaps, false);
+    assert.ok(offsetBytes + sizeBytes <= size);
+  }
+});
+
+test("two equal disks: refused, both listed", () => {
+  const { message, hint } = refusal(() =>
+    plan(machine([disk(), disk({ path: "/dev/vdb", serial: "ZS-0002" })])),
+  );
+  assert.match(message, /there are 2 disks to install on/);
+  assert.match(message, /ZS-0001, 20 GiB \(\/dev\/vda\): could be used/);
+  assert.match(message, /ZS-0002, 20 GiB \(\/dev\/vdb\): could be used/);
+  assert.match(hint, /zshield\.disk=serial:/);
+});
+
+test("two equal disks, one named by its serial number", () => {
+  const of = machine([disk(), disk({ path: "/dev/vdb", serial: "ZS-0002" })]);
+  assert.is(plan(of, { disk: { by: "serial", text: "ZS-0002" } }).disk.path, "/dev/vdb");
+});
+
+test("a named disk that is absent is an error, never a fall back", () => {
+  const { message } = refusal(() => plan(machine(), { disk: { by: "serial", text: "ZS-0009" } }));
+  assert.match(message, /no disk to install on that matches serial:ZS-0009/);
+});
+
+test("the card is never a candidate, not even by name", () => {
+  const { message } = refusal(() => plan(machine(), { disk: { by: "serial", text: "CARD-1" } }));
+  assert.match(message, /it is the card/);
+});
+
+for (const [title, changes, why] of [
+  ["removable", { removable: true }, /it is removable and was not named/],
+  ["on USB", { transport: "usb" }, /it is removable and was not named/],
+  ["read-only", { readOnly: true }, /it is read-only/],
+  ["too small", { sizeBytes: 8 * GIB }, /it is smaller than the 16 GiB/],
+  ["mounted", { inUse: ["/dev/vda1 is mounted at /mnt"] }, /in use \(\/dev\/vda1 is mounted at \/mnt\)/],
+] as const) {
+  test(`a disk that is ${title} is refused with the reason`, () => {
+    assert.match(refusal(() => plan(machine([disk(changes)]))).message, why);
+  });
+}
+
+test("a removable disk that is named may be used", () => {
+  const of = machine([disk({ removable: true, transport: "usb" })]);
+  assert.is(plan(of, { disk: { by: "serial", text: "ZS-0001" } }).disk.path, "/dev/vda");
+});
+
+test("no card, no tools, no disk: each says so", () => {
+  const { card: _card, ...without } = machine();
+  assert.match(refusal(() => plan({ ...without, cardTrouble: "no such partition" })).message, /no such partition/);
+  assert.match(refusal(() => plan({ ...machine(), missingTools: ["rsync"] })).message, /rsync/);
+  assert.match(refusal(() => plan(machine([]))).message, /no disk to install on/);
+});
+
+test("golden larger than the root volume is refused", () => {
+  const of = machine();
+  const big = { ...description, golden: { ...description.golden, treeBytes: 5 * GIB } };
+  const card = of.card && { ...of.card, description: big };
+  assert.match(refusal(() => plan({ ...of, ...(card ? { card } : {}) })).message, /golden holds 5 GiB/);
+});
+
+const foreign = disk({
+  table: "dos",
+  blank: "a dos partition table",
+  signatures: [{ type: "LVM2_member", label: "", uuid: "x", offsetBytes: 536 }],
+});
+
+test("foreign content is asked about, and named in words", () => {
+  const { asks, loses } = plan(machine([foreign]));
+  assert.is(asks, true);
+  assert.match(loses.join(), /LVM2_member/);
+});
+
+test("foreign content with nobody there: refused unless its serial number is named", () => {
+  assert.match(refusal(() => plan(machine([foreign]), { confirm: "no" })).message, /not blank and not ours/);
+  assert.is(plan(machine([foreign]), { confirm: "no", erase: "ZS-0001" }).asks, false);
+  assert.match(
+    refusal(() => plan(machine([foreign]), { confirm: "no", erase: "ZS-0002" })).message,
+    /is not the disk that zshield\.erase=ZS-0002 names/,
+  );
+});
+
+test("an empty serial number gives nothing up", () => {
+  const of = machine([{ ...foreign, serial: "" }]);
+  assert.instance(refusal(() => plan(of, { confirm: "no", erase: "" })), Refusal);
+});
+
+function withInstalled(freeBytes: number): Machine {
+  const { disk: found, group } = installed(freeBytes);
+  return machine([found], [group]);
+}
+
+test("installed, with room: a new root beside the old one; user and audit stay", () => {
+  const made = plan(withInstalled(5 * GIB));
+  assert.equal(kinds(made).includes("write-table"), false);
+  assert.equal(made.keeps, ["user data (/user)", "audit data (/audit)"]);
+  assert.is(made.asks, true);
+  const order = made.steps.flatMap((step) =>
+    "name" in step && step.kind !== "take-backup" ? [`${step.kind} ${step.name}`] : [],
+  );
+  assert.equal(order, [
+    "make-volume lv-root-new",
+    "switch-root lv-root-new",
+    "remove-volume snap0",
+    "remove-volume lv-root-old",
+  ]);
+});
+
+test("installed, nothing is lost before the switch when there is room", () => {
+  const made = plan(withInstalled(5 * GIB));
+  const first = made.steps.findIndex(({ destroys }) => destroys !== undefined);
+  assert.is(made.steps[first]?.kind, "switch-root");
+});
+
+test("installed, room only without the backup: the backup goes first and it is said", () => {
+  const made = plan(withInstalled(GIB));
+  const first = made.steps.find(({ destroys }) => destroys !== undefined);
+  assert.is(first?.kind === "remove-volume" ? first.name : "", "snap0");
+});
+
+test("installed, room only without the old root: said to be lost before the new one is complete", () => {
+  const { disk: found, group } = installed(0);
+  const small = { ...group, volumes: group.volumes.filter(({ name }) => name !== "snap0") };
+  const made = plan(machine([found], [small]));
+  assert.match(made.steps.find(({ destroys }) => destroys)?.destroys ?? "", /before the new one is complete/);
+});
+
+test("installed, confirm=no: nobody is asked; keep=nothing: everything anew", () => {
+  assert.is(plan(withInstalled(5 * GIB), { confirm: "no" }).asks, false);
+  assert.ok(kinds(plan(withInstalled(5 * GIB), { keep: "nothing" })).includes("write-table"));
+});
+
+test("a partial group is not ours: asked about like foreign content", () => {
+  const { disk: found, group } = installed(5 * GIB);
+  const of = machine([found], [{ ...group, partial: true }]);
+  assert.match(refusal(() => plan(of, { confirm: "no" })).message, /not blank and not ours/);
+});
+
+test("the state of another disk does not make this one ours", () => {
+  const { disk: found, group } = installed(5 * GIB);
+  const document = { ...record().document, disk: { ...record().document.disk, serial: "OTHER" } };
+  const of = machine([{ ...found, state: record({ document }) }], [group]);
+  assert.match(refusal(() => plan(of, { confirm: "no" })).message, /not blank and not ours/);
+});
+
+test("a group of the same name on another disk is refused", () => {
+  const { disk: found, group } = installed(5 * GIB);
+  const other = { ...found, path: "/dev/vdb", serial: "B", sizeBytes: GIB };
+  const of = machine([disk(), other], [{ ...group, physicalVolumes: ["/dev/vdb3"] }]);
+  assert.match(refusal(() => plan(of)).message, /could not tell the two apart/);
+});
+
+test("a claim: goes on without asking", () => {
+  const claim = {
+    serial: "ZS-0001",
+    wwn: "",
+    sizeBytes: 20 * GIB,
+    operation: "default",
+    consent: "blank",
+    attempts: 1,
+  } as const;
+  assert.is(plan(machine([disk({ blank: "data at 2 MiB", claim })])).asks, false);
+});
+
+test.run();
