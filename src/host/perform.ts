@@ -2,10 +2,18 @@
  * Performs one action. The only place where an action's data becomes a change of the machine.
  * Knows no steps and no order: execute.ts does.
  */
-import { chmod, mkdir, open, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Action } from "../model/action.ts";
+import {
+  digestOfCard,
+  ESP_DIRECTORY,
+  filesOfCard,
+  parseCard,
+  type CardPart,
+} from "../model/card.ts";
+import { Refusal } from "../errors.ts";
 import { CLAIM_OFFSET_BYTES, claimFor, printClaim } from "../model/claim.ts";
 import type { DiskIdentity } from "../model/machine.ts";
 import type { StateRecord } from "../model/state.ts";
@@ -13,7 +21,7 @@ import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
 import { writeBootImages } from "./boot-images.ts";
 import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
-import { checkFiles, copyFiles, replaceFile, sumBytes } from "./digest-files.ts";
+import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
@@ -86,7 +94,8 @@ const TABLE: Table = {
     await readThrough(path, bytes, (done) => progress(done, bytes));
   },
 
-  async "check-files"({ root, files }, { progress }) {
+  async "check-files"({ root, card, part }, { at, progress }) {
+    const files = await readCardFiles(at.card, card, part);
     const total = sumBytes(files);
     await checkFiles(root, files, (done) => progress(done, total));
   },
@@ -161,13 +170,16 @@ const TABLE: Table = {
     world.log(`${compared} entries are as golden has them`);
   },
 
-  async "copy-directory"({ from, to, files }, { progress }) {
+  async "copy-directory"({ from, to, card, part }, { at, progress }) {
+    const files = await readCardFiles(at.card, card, part);
     const total = sumBytes(files);
     await copyFiles(from, to, files, (done) => progress(done, total));
   },
 
-  async "replace-file"({ from, to, digest }) {
-    await replaceFile(from, to, digest);
+  async "replace-file"({ from, to, card, part }, { at }) {
+    for (const digest of Object.values(await readCardFiles(at.card, card, part))) {
+      await replaceFile(from, to, digest);
+    }
   },
 
   async "write-boot-images"({ disk, bootImage, coreImage, sectorBytes }, { log }) {
@@ -208,6 +220,18 @@ const TABLE: Table = {
 function bytesOf({ plan }: World): number {
   const step = plan.steps.find(({ kind }) => kind === "copy-tree");
   return step?.kind === "copy-tree" ? step.bytes : 0;
+}
+
+/** The list of files comes from the card itself; the plan knows its digest. */
+async function readCardFiles(card: string, digest: string, part: CardPart): Promise<DigestFiles> {
+  const description = parseCard(await readFile(join(card, ESP_DIRECTORY, "card.json"), "utf8"));
+  if (digestOfCard(description) !== digest) {
+    throw new Refusal(
+      "the card is not the one that this recovery was planned with",
+      "put that card in",
+    );
+  }
+  return filesOfCard(description, part);
 }
 
 async function removeMatching(root: string, pattern: string): Promise<void> {

@@ -2,7 +2,7 @@
  * What a step comes down to: commands and a few operations of our own, as data. A dry run prints these
  * and the executor performs the same objects. Owns: the types. No I/O.
  */
-import type { FileDigest, GoldenDescription } from "./card.ts";
+import type { CardPart, GoldenDescription } from "./card.ts";
 
 export type Action =
   /** A program. Run only if the query `onlyIf` ends with exit code 0, and not if `unless` does. */
@@ -25,10 +25,12 @@ export type Action =
       readonly golden: GoldenDescription;
     }
   | { readonly do: "read-through"; readonly path: string; readonly bytes: number }
+  /** `card`: digest of the card's description; `part`: which of its files. */
   | {
       readonly do: "check-files";
       readonly root: string;
-      readonly files: Readonly<Record<string, FileDigest>>;
+      readonly card: string;
+      readonly part: CardPart;
     }
   | {
       readonly do: "write-claim";
@@ -97,14 +99,16 @@ export type Action =
       readonly do: "copy-directory";
       readonly from: string;
       readonly to: string;
-      readonly files: Readonly<Record<string, FileDigest>>;
+      readonly card: string;
+      readonly part: CardPart;
     }
   /** Replaces a file on FAT by a rename, and only if it differs. */
   | {
       readonly do: "replace-file";
       readonly from: string;
       readonly to: string;
-      readonly digest: FileDigest;
+      readonly card: string;
+      readonly part: CardPart;
     }
   /** The core into the half that is not in use, then sector 0. */
   | {

@@ -4,6 +4,7 @@
  * (/etc/zshield/golden.json), so that rescue system and golden root belong together.
  * Owns: schema and parsing. No I/O.
  */
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { Refusal } from "../errors.ts";
 import { parseDocument } from "./document.ts";
@@ -80,5 +81,36 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new Refusal("the card's description is not JSON", "write the card anew");
+  }
+}
+
+/** Stands for the whole description in plans and journals. */
+export function digestOfCard(description: CardDescription): string {
+  return createHash("sha256").update(JSON.stringify(description)).digest("hex");
+}
+
+export type CardPart = "everything" | "grub" | "rescue" | "efi";
+
+/** The files of a part of the card: path → digest. `everything`: paths from the ESP's root. */
+export function filesOfCard(card: CardDescription, part: CardPart): Record<string, FileDigest> {
+  switch (part) {
+    case "grub":
+      return card.grub.files;
+    case "rescue":
+      return card.rescue.files;
+    case "efi":
+      return { "BOOTX64.EFI": card.boot["BOOTX64.EFI"] };
+    case "everything": {
+      const below = (directory: string, files: Record<string, FileDigest>) =>
+        Object.entries(files).map(([name, digest]) => [
+          `${ESP_DIRECTORY}/${directory}/${name}`,
+          digest,
+        ]);
+      return Object.fromEntries([
+        ...below(card.grub.directory, card.grub.files),
+        ...below(card.rescue.directory, card.rescue.files),
+        ...below("boot", card.boot),
+      ]);
+    }
   }
 }

@@ -4,7 +4,7 @@
  * Owns: the schema (the journal is read back from a disk) and the types. No I/O, no decisions.
  */
 import * as v from "valibot";
-import { DigestDirectory, FileDigest, GoldenDescription } from "./card.ts";
+import { GoldenDescription } from "./card.ts";
 
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.string();
@@ -53,8 +53,8 @@ export const Step = v.variant("kind", [
   v.strictObject({
     ...common,
     kind: v.literal("check-card"),
-    /** Path below the ESP → digest. */
-    files: v.record(Text, FileDigest),
+    /** Digest of the card's description, which lists every file; too long to be journalled itself. */
+    card: Text,
   }),
   v.strictObject({
     ...common,
@@ -146,9 +146,10 @@ export const Step = v.variant("kind", [
     ...common,
     kind: v.literal("install-boot"),
     espDevice: Text,
-    grub: DigestDirectory,
-    rescue: DigestDirectory,
-    boot: v.record(Text, FileDigest),
+    card: Text,
+    /** Names of the directories below /zshield. */
+    grub: Text,
+    rescue: Text,
     sectorBytes: Bytes,
   }),
   v.strictObject({ ...common, kind: v.literal("switch-root"), group: Text, name: Text }),

@@ -58,7 +58,9 @@ const TABLE: Table = {
 
   "check-golden": (step) => [{ do: "read-through", path: AT.goldenDevice, bytes: step.bytes }],
 
-  "check-card": (step) => [{ do: "check-files", root: AT.card, files: step.files }],
+  "check-card": (step) => [
+    { do: "check-files", root: AT.card, card: step.card, part: "everything" },
+  ],
 
   "claim-disk": (step, _plan, { disk }) => [{ do: "write-claim", disk, consent: step.consent }],
 
@@ -224,24 +226,25 @@ const TABLE: Table = {
   ],
 
   "install-boot": (step, _plan, { disk }) => {
-    const efi = step.boot["BOOTX64.EFI"];
+    const directories = [
+      { name: step.grub, part: "grub" },
+      { name: step.rescue, part: "rescue" },
+    ] as const;
+    const efi = { card: step.card, part: "efi" } as const;
     return [
-      ...[step.grub, step.rescue].map(({ directory, files }): Action => ({
+      ...directories.map(({ name, part }): Action => ({
         do: "copy-directory",
-        from: `${AT.card}/zshield/${directory}`,
-        to: `${AT.esp}/zshield/${directory}`,
-        files,
+        from: `${AT.card}/zshield/${name}`,
+        to: `${AT.esp}/zshield/${name}`,
+        card: step.card,
+        part,
       })),
-      ...(efi
-        ? [
-            {
-              do: "replace-file",
-              from: `${AT.card}/zshield/boot/BOOTX64.EFI`,
-              to: `${AT.esp}/EFI/BOOT/BOOTX64.EFI`,
-              digest: efi,
-            } as const,
-          ]
-        : []),
+      {
+        do: "replace-file",
+        from: `${AT.card}/zshield/boot/BOOTX64.EFI`,
+        to: `${AT.esp}/EFI/BOOT/BOOTX64.EFI`,
+        ...efi,
+      },
       {
         do: "write-boot-images",
         disk,
@@ -250,21 +253,14 @@ const TABLE: Table = {
         sectorBytes: step.sectorBytes,
       },
       { do: "reopen-esp", device: step.espDevice },
-      ...[step.grub, step.rescue].map(({ directory, files }): Action => ({
+      ...directories.map(({ name, part }): Action => ({
         do: "check-files",
-        root: `${AT.esp}/zshield/${directory}`,
-        files,
+        root: `${AT.esp}/zshield/${name}`,
+        card: step.card,
+        part,
       })),
-      ...(efi
-        ? [
-            {
-              do: "check-files",
-              root: `${AT.esp}/EFI/BOOT`,
-              files: { "BOOTX64.EFI": efi },
-            } as const,
-          ]
-        : []),
-      { do: "use-boot", grub: step.grub.directory, rescue: step.rescue.directory },
+      { do: "check-files", root: `${AT.esp}/EFI/BOOT`, ...efi },
+      { do: "use-boot", grub: step.grub, rescue: step.rescue },
     ];
   },
 

@@ -27,7 +27,7 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [`read ${printSize(action.bytes)} of ${action.path}`];
     case "check-files":
       return [
-        `check the digests of ${Object.keys(action.files).length} files below ${action.root}`,
+        `check the digests of the files below ${action.root} (${action.part})`,
       ];
     case "write-claim":
       return [`write the claim to ${action.disk} (consent: ${action.consent})`];

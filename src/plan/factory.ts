@@ -5,17 +5,12 @@
 import { Refusal } from "../errors.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../model/claim.ts";
 import { parseDiskSelector, type Request } from "../model/cmdline.ts";
-import {
-  EXTENT_BYTES,
-  groupBytes,
-  volumeSizes,
-  type Config,
-} from "../model/config.ts";
+import { EXTENT_BYTES, groupBytes, volumeSizes, type Config } from "../model/config.ts";
 import type { Card, Disk, Machine, VolumeGroup } from "../model/machine.ts";
 import { describeDisk, identityOf } from "../model/machine.ts";
 import type { Ids } from "../model/ids.ts";
 import { MIB, printSize, sizeOn } from "../model/size.ts";
-import { DISK_LABEL } from "../model/card.ts";
+import { digestOfCard, DISK_LABEL } from "../model/card.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { identityFiles, MACHINE_ONLY, MADE_ANEW } from "./identity.ts";
 import * as layout from "./layout.ts";
@@ -410,13 +405,6 @@ function rootSteps(at: {
 
 function checks(card: Card): Step[] {
   const { description } = card;
-  const files: Record<string, { sha256: string; sizeBytes: number }> = {};
-  for (const { directory, files: inside } of [description.grub, description.rescue]) {
-    for (const [name, digest] of Object.entries(inside))
-      files[`zshield/${directory}/${name}`] = digest;
-  }
-  for (const [name, digest] of Object.entries(description.boot))
-    files[`zshield/boot/${name}`] = digest;
   return [
     {
       kind: "check-golden",
@@ -428,7 +416,7 @@ function checks(card: Card): Step[] {
       kind: "check-card",
       title: "check the rescue system and GRUB on the card",
       repeats: false,
-      files,
+      card: digestOfCard(description),
     },
   ];
 }
@@ -464,15 +452,15 @@ function makeFileSystem(group: string, volume: string, uuid: string): Step {
 }
 
 function installBoot(card: Card, espUuid: string, sectorBytes: number): Step {
-  const { grub, rescue, boot } = card.description;
+  const { description } = card;
   return {
     kind: "install-boot",
     title: "install GRUB for BIOS and UEFI, and the rescue system",
     repeats: false,
     espDevice: byPartition(espUuid),
-    grub,
-    rescue,
-    boot,
+    card: digestOfCard(description),
+    grub: description.grub.directory,
+    rescue: description.rescue.directory,
     sectorBytes,
   };
 }
@@ -536,8 +524,7 @@ function consentTo(
     case "ours":
       return { why: "console", asks: wish.confirm === "yes" };
     case "foreign": {
-      if (wish.erase && wish.erase === disk.serial)
-        return { why: "erase", asks: false };
+      if (wish.erase && wish.erase === disk.serial) return { why: "erase", asks: false };
       if (wish.erase) {
         throw new Refusal(
           `${describeDisk(disk, printSize)} is not the disk that zshield.erase=${wish.erase} names, ` +

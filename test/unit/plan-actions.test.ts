@@ -91,7 +91,10 @@ for (const [name, plan] of [
     for (const action of actions) {
       if (action.do !== "run") continue;
       const harmless = ["blockdev", "rsync"].includes(action.argv[0] ?? "");
-      assert.ok(harmless || !action.argv.some((word) => word.startsWith("/dev/sda")), quote(action.argv));
+      assert.ok(
+        harmless || !action.argv.some((word) => word.startsWith("/dev/sda")),
+        quote(action.argv),
+      );
     }
   });
 
@@ -99,7 +102,9 @@ for (const [name, plan] of [
     for (const step of plan.steps) {
       const made = actionsFor(step, plan, { disk: "/dev/vda", again: false });
       const mounts = made.filter((action) => action.do === "mount" && action.at === AT.root).length;
-      const unmounts = made.filter((action) => action.do === "unmount" && action.at === AT.root).length;
+      const unmounts = made.filter(
+        (action) => action.do === "unmount" && action.at === AT.root,
+      ).length;
       assert.is(mounts, unmounts, step.kind);
     }
   });

@@ -37,7 +37,13 @@ test("a blank disk: looks first, claims, journals, then writes the table", () =>
     "write-table",
     "open-esp",
   ]);
-  assert.equal(steps.slice(-5), ["install-boot", "switch-root", "take-backup", "tidy-esp", "finish"]);
+  assert.equal(steps.slice(-5), [
+    "install-boot",
+    "switch-root",
+    "take-backup",
+    "tidy-esp",
+    "finish",
+  ]);
 });
 
 test("a blank disk asks nobody and loses nothing", () => {
@@ -59,14 +65,18 @@ test("the root is verified after everything that writes to it and before it beco
 });
 
 test("every disk but the planned one is protected, the card too", () => {
-  const [first] = plan(machine([disk(), disk({ path: "/dev/vdb", serial: "X", sizeBytes: GIB })])).steps;
+  const [first] = plan(
+    machine([disk(), disk({ path: "/dev/vdb", serial: "X", sizeBytes: GIB })]),
+  ).steps;
   assert.is(first?.kind, "protect-disks");
   assert.equal(first?.kind === "protect-disks" ? first.disks : [], ["/dev/sda", "/dev/vdb"]);
 });
 
 test("sizes on 20 GiB: a fifth, a fifth, a tenth, and a backup that cannot overflow", () => {
   const sizes = plan(machine()).steps.flatMap((step) =>
-    step.kind === "make-volume" || step.kind === "take-backup" ? [[step.name, step.sizeBytes / MIB]] : [],
+    step.kind === "make-volume" || step.kind === "take-backup"
+      ? [[step.name, step.sizeBytes / MIB]]
+      : [],
   );
   assert.equal(sizes, [
     ["lv-root", 4096],
@@ -80,7 +90,8 @@ test("nothing of the two ends of the disk is left, and the claim is left alone",
   const size = 20 * GIB;
   for (const { offsetBytes, sizeBytes } of rangesToClear(size)) {
     const overlaps =
-      offsetBytes < CLAIM_OFFSET_BYTES + CLAIM_BYTES && CLAIM_OFFSET_BYTES < offsetBytes + sizeBytes;
+      offsetBytes < CLAIM_OFFSET_BYTES + CLAIM_BYTES &&
+      CLAIM_OFFSET_BYTES < offsetBytes + sizeBytes;
     assert.is(overlaps, false);
     assert.ok(offsetBytes + sizeBytes <= size);
   }
@@ -116,7 +127,11 @@ for (const [title, changes, why] of [
   ["on USB", { transport: "usb" }, /it is removable and was not named/],
   ["read-only", { readOnly: true }, /it is read-only/],
   ["too small", { sizeBytes: 8 * GIB }, /it is smaller than the 16 GiB/],
-  ["mounted", { inUse: ["/dev/vda1 is mounted at /mnt"] }, /in use \(\/dev\/vda1 is mounted at \/mnt\)/],
+  [
+    "mounted",
+    { inUse: ["/dev/vda1 is mounted at /mnt"] },
+    /in use \(\/dev\/vda1 is mounted at \/mnt\)/,
+  ],
 ] as const) {
   test(`a disk that is ${title} is refused with the reason`, () => {
     assert.match(refusal(() => plan(machine([disk(changes)]))).message, why);
@@ -130,7 +145,10 @@ test("a removable disk that is named may be used", () => {
 
 test("no card, no tools, no disk: each says so", () => {
   const { card: _card, ...without } = machine();
-  assert.match(refusal(() => plan({ ...without, cardTrouble: "no such partition" })).message, /no such partition/);
+  assert.match(
+    refusal(() => plan({ ...without, cardTrouble: "no such partition" })).message,
+    /no such partition/,
+  );
   assert.match(refusal(() => plan({ ...machine(), missingTools: ["rsync"] })).message, /rsync/);
   assert.match(refusal(() => plan(machine([]))).message, /no disk to install on/);
 });
@@ -139,7 +157,10 @@ test("golden larger than the root volume is refused", () => {
   const of = machine();
   const big = { ...description, golden: { ...description.golden, treeBytes: 5 * GIB } };
   const card = of.card && { ...of.card, description: big };
-  assert.match(refusal(() => plan({ ...of, ...(card ? { card } : {}) })).message, /golden holds 5 GiB/);
+  assert.match(
+    refusal(() => plan({ ...of, ...(card ? { card } : {}) })).message,
+    /golden holds 5 GiB/,
+  );
 });
 
 const foreign = disk({
@@ -155,7 +176,10 @@ test("foreign content is asked about, and named in words", () => {
 });
 
 test("foreign content with nobody there: refused unless its serial number is named", () => {
-  assert.match(refusal(() => plan(machine([foreign]), { confirm: "no" })).message, /not blank and not ours/);
+  assert.match(
+    refusal(() => plan(machine([foreign]), { confirm: "no" })).message,
+    /not blank and not ours/,
+  );
   assert.is(plan(machine([foreign]), { confirm: "no", erase: "ZS-0001" }).asks, false);
   assert.match(
     refusal(() => plan(machine([foreign]), { confirm: "no", erase: "ZS-0002" })).message,
@@ -165,7 +189,10 @@ test("foreign content with nobody there: refused unless its serial number is nam
 
 test("an empty serial number gives nothing up", () => {
   const of = machine([{ ...foreign, serial: "" }]);
-  assert.instance(refusal(() => plan(of, { confirm: "no", erase: "" })), Refusal);
+  assert.instance(
+    refusal(() => plan(of, { confirm: "no", erase: "" })),
+    Refusal,
+  );
 });
 
 function withInstalled(freeBytes: number): Machine {
@@ -205,7 +232,10 @@ test("installed, room only without the old root: said to be lost before the new 
   const { disk: found, group } = installed(0);
   const small = { ...group, volumes: group.volumes.filter(({ name }) => name !== "snap0") };
   const made = plan(machine([found], [small]));
-  assert.match(made.steps.find(({ destroys }) => destroys)?.destroys ?? "", /before the new one is complete/);
+  assert.match(
+    made.steps.find(({ destroys }) => destroys)?.destroys ?? "",
+    /before the new one is complete/,
+  );
 });
 
 test("installed, confirm=no: nobody is asked; keep=nothing: everything anew", () => {
