@@ -2,7 +2,7 @@
  * `zshield recover`: what the rescue system starts. Reads the kernel command line, looks, decides or asks,
  * performs, proves, reports, and ends the machine. Never returns to whoever started it.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { StepError, Refusal } from "../errors.ts";
 import { checkClosed, closeJournal, execute, type Performed } from "../execute.ts";
 import { quote } from "../host/command.ts";
@@ -37,6 +37,10 @@ import {
   question,
 } from "../ui/plain.ts";
 
+/** For dracut/50zshield/stopped.sh: the verdict; and that nothing has been written to a disk. */
+const RESULT_FILE = "/run/zshield/result";
+const UNCHANGED_FILE = "/run/zshield/unchanged";
+
 interface Session {
   readonly consoles: Consoles;
   readonly log: Log;
@@ -48,6 +52,7 @@ export async function recover(): Promise<never> {
   const log = openLog();
   const watchdog = startWatchdog(log.line);
   const session = { consoles, log, watchdog };
+  writeFileSync(UNCHANGED_FILE, "");
   consoles.line(`zshield ${VERSION}: recovery`);
   let request: Request;
   let config: Config;
@@ -119,7 +124,10 @@ async function perform(session: Session, decision: Decision, version: string): P
     claimAttempts: decision.claimAttempts,
     onEvent: print,
     log: log.line,
-    checkDisk: checkDiskAgain,
+    async checkDisk(disk) {
+      await checkDiskAgain(disk);
+      rmSync(UNCHANGED_FILE, { force: true });
+    },
   });
   const result = successOf(performed, decision, version);
   try {
@@ -136,7 +144,7 @@ async function perform(session: Session, decision: Decision, version: string): P
     );
   }
   consoles.line(`${OPERATIONS[plan.operation]}: done. The disk holds version ${plan.version}.`);
-  consoles.line(printResult(result));
+  giveResult(consoles, result);
 }
 
 function successOf(
@@ -199,7 +207,14 @@ function tell(
     peakMemoryBytes: readPeakMemoryBytes(),
     error: { message, hint, ...(step === undefined ? {} : { step }) },
   };
-  consoles.line(printResult(result));
+  giveResult(consoles, result);
+}
+
+/** On every console, and where stopped.sh finds it should this process die afterwards. */
+function giveResult(consoles: Consoles, result: Result): void {
+  const line = printResult(result);
+  consoles.line(line);
+  writeFileSync(RESULT_FILE, `${line}\n`);
 }
 
 const CHOICES = {

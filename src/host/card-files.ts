@@ -5,7 +5,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { messageOf } from "../errors.ts";
 import {
   CARD_LABEL,
   ESP_DIRECTORY,
@@ -16,6 +15,7 @@ import {
 } from "../model/card.ts";
 import type { Card, Disk, Machine } from "../model/machine.ts";
 import { MIB } from "../model/size.ts";
+import { tellFailure } from "./command.ts";
 import { lookAtRegion, lookInto } from "./mounted.ts";
 import type { KernelPartition, Usage } from "./usage.ts";
 
@@ -44,7 +44,7 @@ export async function readCard(search: CardSearch): Promise<Pick<Machine, "card"
     const found = await findCard(search, parseGolden(text));
     return typeof found === "string" ? { cardTrouble: found } : { card: found };
   } catch (error) {
-    return { cardTrouble: messageOf(error) };
+    return { cardTrouble: tellFailure(error) };
   }
 }
 

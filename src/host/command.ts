@@ -4,7 +4,7 @@
  * even for a program that hangs in the kernel on a disk that does not answer; memory is bounded.
  * Programs are started in `/`: paths must be absolute. Must not know what the programs are for.
  */
-import { CommandError, type CommandOutcome } from "../errors.ts";
+import { CommandError, messageOf, type CommandOutcome } from "../errors.ts";
 import { KIB, MIB } from "../model/size.ts";
 
 export const TOOL_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -119,6 +119,14 @@ function quoteWord(word: string): string {
     return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
   });
   return `$'${escaped}'`;
+}
+
+/** A failure in one line, with the last that the program printed. */
+export function tellFailure(error: unknown): string {
+  const last = error instanceof CommandError ? error.stderrTail.trim().split("\n").at(-1) : "";
+  return last === undefined || last === ""
+    ? messageOf(error)
+    : `${messageOf(error)} (${last.trim()})`;
 }
 
 interface Supervision {

@@ -2,13 +2,10 @@
  * How a recovery ends the machine. Everything is unmounted and flushed by then, so the kernel is told
  * directly; no service manager can get in between.
  */
-import { writeFileSync } from "node:fs";
+import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { query } from "./command.ts";
 
 export type Ending = "reboot" | "poweroff" | "halt" | "shell";
-
-/** Exit code of the agent that asks its launcher for a shell (`zshield.then=shell` only). */
-export const WANTS_SHELL = 90;
 
 export async function endMachine(ending: Ending, say: (line: string) => void): Promise<never> {
   await query(["sync"]).catch(() => undefined);
@@ -25,8 +22,16 @@ export async function endMachine(ending: Ending, say: (line: string) => void): P
       say("halted; the power can be switched off");
       break;
     case "shell":
-      process.exit(WANTS_SHELL);
+      say("a shell, because zshield.then=shell was given; the machine halts after it");
+      await shell();
   }
   // The kernel ends the machine while we wait; after a halt nothing ends the wait.
   return new Promise<never>(() => setInterval(() => undefined, 60_000));
+}
+
+/** On the last console, as dracut's own shell has it. */
+async function shell(): Promise<void> {
+  const names = readFileSync("/sys/class/tty/console/active", "utf8").trim().split(/\s+/);
+  const terminal = openSync(`/dev/${names.at(-1) ?? "console"}`, "r+");
+  await Bun.spawn(["sh", "-i"], { stdio: [terminal, terminal, terminal] }).exited;
 }

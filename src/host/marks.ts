@@ -4,12 +4,12 @@
  * it is found by its place and its label, not by the table.
  */
 import { open } from "node:fs/promises";
-import { messageOf } from "../errors.ts";
 import { DISK_LABEL } from "../model/card.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES, parseClaim, type Claim } from "../model/claim.ts";
 import type { DiskIdentity, Partition, Signature } from "../model/machine.ts";
 import { MIB } from "../model/size.ts";
 import { STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
+import { tellFailure } from "./command.ts";
 import { lookAtRegion, lookInto } from "./mounted.ts";
 import { readSignaturesAt } from "./signatures.ts";
 import { readState } from "./state-files.ts";
@@ -62,7 +62,7 @@ export async function readMarks(
             );
     return "record" in reading ? { state: reading.record } : { stateTrouble: reading.trouble };
   } catch (error) {
-    return { stateTrouble: `its ESP cannot be read: ${messageOf(error)}` };
+    return { stateTrouble: `its ESP cannot be read: ${tellFailure(error)}` };
   }
 }
 

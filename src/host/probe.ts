@@ -3,12 +3,12 @@
  * device, activates nothing, mounts only FAT and only read-only. A disk that fails or does not answer is
  * in the picture, with the reason why it is not blank.
  */
-import { messageOf, CommandError, Refusal } from "../errors.ts";
+import { Refusal } from "../errors.ts";
 import type { Disk, Machine, Partition, Signature } from "../model/machine.ts";
 import { TOOLS } from "../model/tools.ts";
 import { whyNotZeros } from "./blank.ts";
 import { GOLDEN_FILE, readCard } from "./card-files.ts";
-import { findTool, query } from "./command.ts";
+import { findTool, query, tellFailure } from "./command.ts";
 import { readIdentity } from "./firmware.ts";
 import { readLsblk, type FoundDisk } from "./lsblk.ts";
 import { markCopies, readGroups } from "./lvm.ts";
@@ -52,7 +52,7 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
   ]);
   const [seen, groups] = await Promise.all([
     Promise.all(found.map((disk) => readDiskInTime(disk, usage))),
-    readGroups().catch((error: unknown) => `LVM could not be asked: ${tellWhole(error)}`),
+    readGroups().catch((error: unknown) => `LVM could not be asked: ${tellFailure(error)}`),
   ]);
   const disks = seen.map(({ disk }) => disk);
   const card =
@@ -96,7 +96,7 @@ async function readDiskInTime(found: FoundDisk, usage: Usage): Promise<SeenDisk>
       kernel,
     };
   } catch (error) {
-    return { disk: { ...unreadable(found, tellWhole(error)), inUse }, kernel };
+    return { disk: { ...unreadable(found, tellFailure(error)), inUse }, kernel };
   } finally {
     clearTimeout(timer);
   }
@@ -202,10 +202,4 @@ function placesOfMembers(disks: readonly Disk[]): Map<string, string[]> {
     }
   }
   return places;
-}
-
-/** The failure with the last line that the program printed. */
-function tellWhole(error: unknown): string {
-  const last = error instanceof CommandError ? error.stderrTail.trim().split("\n").at(-1) : "";
-  return last === undefined || last === "" ? messageOf(error) : `${messageOf(error)} (${last})`;
 }

@@ -4,12 +4,20 @@
 import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Journal } from "../model/journal.ts";
-import type { Disk, Machine } from "../model/machine.ts";
-import { sizeOn } from "../model/size.ts";
+import { MOST_ATTEMPTS, type Journal } from "../model/journal.ts";
+import { describeDisk, type Card, type Disk, type Machine } from "../model/machine.ts";
+import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
-import { configuredDisk, planFactory, planPrologue, type Wish } from "./factory.ts";
+import {
+  checkTools,
+  configuredDisk,
+  neededCard,
+  planFactory,
+  planPrologue,
+  smallestBytes,
+  type Wish,
+} from "./factory.ts";
 import { chooseDisk, contentOf } from "./target.ts";
 
 export interface Decision {
@@ -34,23 +42,26 @@ export function decide(
       'choose "Recover to factory default", or merge by hand from the golden system: lvconvert --merge',
     );
   }
-  const plan = planFactory(machine, config, wish, ids);
-  const disk = chooseDisk(
-    machine,
-    wish.disk ?? configuredDisk(config),
-    sizeOn(config.disk.smallest, 0, 1),
-  );
+  const card = neededCard(machine);
+  checkTools(machine);
+  const disk = chooseDisk(machine, wish.disk ?? configuredDisk(config), smallestBytes(config));
   const content = contentOf(disk, machine);
-  const claimAttempts = content.kind === "begun" ? content.attempts + 1 : 1;
-  if (content.kind !== "interrupted") {
-    const record = content.kind === "ours" ? content.record : undefined;
-    return { plan, disk, record: keptRecord(plan, record), journal: undefined, claimAttempts };
-  }
-  const { journal, record } = content;
-  if (!anew && isSameGolden(journal.plan, plan)) {
+  if (content.kind === "interrupted" && !anew && isSameGolden(content.journal.plan, card)) {
+    const { journal, record } = content;
     const resumed = { ...journal, plan: withPrologue(journal.plan, machine, disk) };
-    return { plan: resumed.plan, disk, record, journal: resumed, claimAttempts };
+    return { plan: resumed.plan, disk, record, journal: resumed, claimAttempts: 1 };
   }
+  const claimAttempts = content.kind === "begun" && !anew ? content.attempts + 1 : 1;
+  if (claimAttempts > MOST_ATTEMPTS) {
+    throw new Refusal(
+      `the recovery of ${describeDisk(disk, printSize)} did not get as far as its journal in ` +
+        `${MOST_ATTEMPTS} attempts in a row`,
+      "start anew at the console; if it stops here again, the disk is probably broken",
+    );
+  }
+  const plan = planFactory(machine, config, wish, ids);
+  const record =
+    content.kind === "ours" || content.kind === "interrupted" ? content.record : undefined;
   return { plan, disk, record: keptRecord(plan, record), journal: undefined, claimAttempts };
 }
 
@@ -59,13 +70,10 @@ function keptRecord(plan: Plan, record: StateRecord | undefined): StateRecord | 
   return plan.steps.some(({ kind }) => kind === "make-esp") ? undefined : record;
 }
 
-function isSameGolden(one: Plan, other: Plan): boolean {
-  return JSON.stringify(goldenOf(one)) === JSON.stringify(goldenOf(other));
-}
-
-function goldenOf(plan: Plan) {
+function isSameGolden(plan: Plan, card: Card): boolean {
   const step = plan.steps.find(({ kind }) => kind === "open-golden");
-  return step?.kind === "open-golden" ? step.golden : undefined;
+  const golden = step?.kind === "open-golden" ? step.golden : undefined;
+  return JSON.stringify(golden) === JSON.stringify(card.description.golden);
 }
 
 /** The journalled plan with this boot's device names. */

@@ -26,9 +26,7 @@ export function describeAction(action: Action, quote: Quote): string[] {
     case "read-through":
       return [`read ${printSize(action.bytes)} of ${action.path}`];
     case "check-files":
-      return [
-        `check the digests of the files below ${action.root} (${action.part})`,
-      ];
+      return [`check the digests of the files below ${action.root} (${action.part})`];
     case "write-claim":
       return [`write the claim to ${action.disk} (consent: ${action.consent})`];
     case "zero":

@@ -30,9 +30,7 @@ export function planFactory(machine: Machine, config: Config, wish: Wish, ids: I
   const card = neededCard(machine);
   checkTools(machine);
   const selector = wish.disk ?? configuredDisk(config);
-  const { smallest } = config.disk;
-  const smallestBytes = sizeOn(smallest, 0, 1);
-  const disk = chooseDisk(machine, selector, smallestBytes);
+  const disk = chooseDisk(machine, selector, smallestBytes(config));
   const sizes = volumeSizes(config, disk.sizeBytes);
   checkRoom(card, sizes.root, machine);
   checkNames(machine, disk, config.group.name);
@@ -64,7 +62,7 @@ export function planPrologue(machine: Machine, disk: Disk): Step[] {
   ];
 }
 
-function neededCard(machine: Machine): Card {
+export function neededCard(machine: Machine): Card {
   if (machine.card) return machine.card;
   throw new Refusal(
     `the card with the golden system cannot be used: ${machine.cardTrouble ?? "none was found"}`,
@@ -72,12 +70,17 @@ function neededCard(machine: Machine): Card {
   );
 }
 
-function checkTools(machine: Machine): void {
+export function checkTools(machine: Machine): void {
   if (machine.missingTools.length === 0) return;
   throw new Refusal(
     `tools are missing from this rescue system: ${machine.missingTools.join(", ")}`,
     "make the card anew; `zshield tools` lists what is needed",
   );
+}
+
+/** Smaller disks are no candidates. */
+export function smallestBytes(config: Config): number {
+  return sizeOn(config.disk.smallest, 0, 1);
 }
 
 export function configuredDisk(config: Config) {

@@ -75,10 +75,12 @@ export function makeProgressPrinter(print: (line: string) => void): (event: Step
 
 function progressText({ bytes, totalBytes, seconds }: StepEvent): string {
   const rate = bytes / seconds;
-  if (totalBytes === 0) return `${printSize(bytes)}, ${printSize(Math.round(rate))}/s`;
-  const percent = Math.min(100, Math.floor((bytes / totalBytes) * 100));
-  const left = rate > 0 ? Math.max(0, Math.ceil((totalBytes - bytes) / rate)) : 0;
-  return `${percent} % (${printSize(bytes)} of ${printSize(totalBytes)}, ${printSize(Math.round(rate))}/s, ${left} s left)`;
+  const speed = `${printSize(Math.round(rate))}/s`;
+  if (totalBytes === 0) return `${printSize(bytes)}, ${speed}`;
+  const share = Math.min(1, bytes / totalBytes);
+  const done = `${Math.floor(share * 100)} % (${printSize(bytes)} of ${printSize(totalBytes)}, ${speed}`;
+  // The first moments tell nothing of the rest.
+  return share < 0.05 ? `${done})` : `${done}, ${Math.ceil((totalBytes - bytes) / rate)} s left)`;
 }
 
 /** What lies on one disk, for `zshield probe`. */
