@@ -1,0 +1,129 @@
+#!/bin/sh
+# Makes this machine ready: `sh build/setup.sh npm|card|lab` (without a word: lab, which is all).
+# npm: node_modules as package-lock.json says. card: what building a card calls. lab: QEMU as well.
+# Installs what is missing where it may (root), else says the one command that does, and exits 3.
+# Must stay quiet and quick when nothing is missing, and never ask for a package that would push
+# another one off a laptop (dracut-core and grub-*-bin, not dracut and grub-pc).
+set -eu
+
+what=${1:-lab}
+cd "$(dirname "$0")/.."
+
+say() {
+  printf 'setup: %s\n' "$*" >&2
+}
+
+case $what in
+  npm | card | lab) ;;
+  *)
+    say "unknown word “$what”: npm, card or lab"
+    exit 2
+    ;;
+esac
+
+# --- node_modules ------------------------------------------------------------------------------
+
+# npm writes its own lock into node_modules when it has finished.
+installed=node_modules/.package-lock.json
+bun=node_modules/.bin/bun
+
+if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
+  say "installing the npm packages of package-lock.json"
+  # Some versions of npm run install scripts, some refuse to; ours are run below, by name.
+  if ! npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2; then
+    say "npm ci failed: is the npm registry reachable?"
+    exit 1
+  fi
+  touch "$installed"
+fi
+
+# The npm package “bun” holds a placeholder until its script puts the real program in its place.
+if ! "$bun" --version > /dev/null 2>&1; then
+  if ! (cd node_modules/bun && node install.js) > /dev/null || ! "$bun" --version > /dev/null; then
+    say "Bun does not run on this machine (x86-64 Linux with SSE4.2 is needed)"
+    exit 1
+  fi
+fi
+
+[ "$what" = npm ] && exit 0
+
+# --- Debian packages ---------------------------------------------------------------------------
+
+if ! command -v dpkg-query > /dev/null; then
+  say "building a card needs a machine with Debian or Ubuntu (apt, dpkg, mmdebstrap)"
+  exit 3
+fi
+
+# package and what it is for
+card_packages='mmdebstrap make root file systems of Debian packages
+debian-archive-keyring check what the Debian mirror says
+e2fsprogs make the golden ext4 image
+erofs-utils put the files of golden into a fixed order
+mtools fill the FAT partition of the card
+dosfstools make the FAT partition of the card
+fdisk write the partition table of the card (sfdisk)
+cryptsetup-bin compute the block hashes of golden (veritysetup)
+cpio pack the rescue initramfs
+zstd pack images and manifests
+attr read extended attributes
+rsync copy trees
+kmod index the kernel modules
+util-linux mount namespaces, loop devices
+ca-certificates reach mirrors by https'
+lab_packages='qemu-system-x86 run the virtual machines
+qemu-utils make and compare virtual disks (qemu-img)
+seabios start virtual machines as BIOS does
+ovmf start virtual machines as UEFI does
+lvm2 inspect installed disks
+mdadm make the foreign disks of the tests
+tmux drive the screens'
+
+wanted=$card_packages
+if [ "$what" = lab ]; then
+  wanted="$card_packages
+$lab_packages"
+fi
+
+missing=''
+# shellcheck disable=SC2086 # one word a package
+present=$(dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' \
+  $(printf '%s\n' "$wanted" | cut -d ' ' -f 1) 2> /dev/null || true)
+while read -r package purpose; do
+  case "
+$present
+" in
+    *"
+$package installed
+"*) ;;
+    *)
+      say "missing: $package ($purpose)"
+      missing="$missing $package"
+      ;;
+  esac
+done << END
+$wanted
+END
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" != 0 ]; then
+    say "install them with:"
+    printf '  sudo apt-get install --no-install-recommends%s\n' "$missing" >&2
+    exit 3
+  fi
+  say "installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get --quiet=2 update >&2
+  # shellcheck disable=SC2086 # one word a package
+  if ! apt-get --quiet=2 --yes --no-install-recommends --no-remove install $missing >&2; then
+    say "apt-get could not install$missing"
+    exit 1
+  fi
+fi
+
+if [ "$(id -u)" != 0 ]; then
+  verb=card
+  [ "$what" = lab ] && verb=lab
+  say "a card is built in a chroot and with loop mounts, which only root may do; use:"
+  printf '  sudo npm run %s\n' "$verb" >&2
+  exit 3
+fi
