@@ -10,6 +10,7 @@ import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import {
+  checkGroups,
   checkTools,
   configuredDisk,
   neededCard,
@@ -44,6 +45,7 @@ export function decide(
   }
   const card = neededCard(machine);
   checkTools(machine);
+  checkGroups(machine);
   const disk = chooseDisk(machine, wish.disk ?? configuredDisk(config), smallestBytes(config));
   const content = contentOf(disk, machine);
   if (content.kind === "interrupted" && !anew && isSameGolden(content.journal.plan, card)) {

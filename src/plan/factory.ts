@@ -29,6 +29,7 @@ export const BACKUP = "snap0";
 export function planFactory(machine: Machine, config: Config, wish: Wish, ids: Ids): Plan {
   const card = neededCard(machine);
   checkTools(machine);
+  checkGroups(machine);
   const selector = wish.disk ?? configuredDisk(config);
   const disk = chooseDisk(machine, selector, smallestBytes(config));
   const sizes = volumeSizes(config, disk.sizeBytes);
@@ -87,6 +88,15 @@ export function configuredDisk(config: Config) {
   if (config.disk.select === "") return undefined;
   const selector = parseDiskSelector(config.disk.select);
   return typeof selector === "string" ? undefined : selector;
+}
+
+/** Without LVM's answer an empty list of groups means nothing. */
+export function checkGroups(machine: Machine): void {
+  if (machine.groupsTrouble === undefined) return;
+  throw new Refusal(
+    `what the disks hold cannot be told: ${machine.groupsTrouble}`,
+    "take out the disk that does not answer, and start again",
+  );
 }
 
 function checkRoom(card: Card, rootBytes: number, machine: Machine): void {

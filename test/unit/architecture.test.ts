@@ -22,7 +22,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   main: ["commands", "host", "ui", "model", "errors"],
 };
 
-const files = (readdirSync(SOURCE, { recursive: true }) as string[]).filter((name) => name.endsWith(".ts"));
+const files = (readdirSync(SOURCE, { recursive: true }) as string[]).filter((name) =>
+  name.endsWith(".ts"),
+);
 
 const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "");
 

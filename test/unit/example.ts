@@ -71,7 +71,10 @@ const cardDisk = disk({
   blank: "a partition table",
 });
 
-export function machine(disks: readonly Disk[] = [disk()], groups: readonly VolumeGroup[] = []): Machine {
+export function machine(
+  disks: readonly Disk[] = [disk()],
+  groups: readonly VolumeGroup[] = [],
+): Machine {
   return {
     schema: 1,
     firmware: "bios",

@@ -1,7 +1,15 @@
 /*
  * "Blank" has to be proved: where it is looked, and that a single byte there is found.
  */
-import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync, writeSync, closeSync } from "node:fs";
+import {
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+  closeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -31,7 +39,14 @@ test("samples: both ends, and 64 between, the same ones each time", () => {
 });
 
 test("samples: rising, disjoint, aligned, inside the disk, evenly spread", () => {
-  for (const size of [64 * MIB, 37 * MIB, 20 * GIB + 512, 500 * GIB, 20 * TIB + 4096, 100 * MIB + 512]) {
+  for (const size of [
+    64 * MIB,
+    37 * MIB,
+    20 * GIB + 512,
+    500 * GIB,
+    20 * TIB + 4096,
+    100 * MIB + 512,
+  ]) {
     const ranges = samplePositions(size);
     let end = 0;
     for (const { offsetBytes, sizeBytes } of ranges) {
@@ -41,7 +56,9 @@ test("samples: rising, disjoint, aligned, inside the disk, evenly spread", () =>
       end = offsetBytes + sizeBytes;
     }
     assert.is(end, size);
-    const gaps = ranges.slice(2, -1).map(({ offsetBytes }, at) => offsetBytes - (ranges[at + 1]?.offsetBytes ?? 0));
+    const gaps = ranges
+      .slice(2, -1)
+      .map(({ offsetBytes }, at) => offsetBytes - (ranges[at + 1]?.offsetBytes ?? 0));
     assert.ok(gaps.length === 0 || Math.max(...gaps) - Math.min(...gaps) <= 8192);
   }
 });
@@ -82,7 +99,10 @@ test("our claim is no content, what lies beside it is", async () => {
 
 test("a disk that cannot be read is not blank", async () => {
   makeImage(50 * MIB);
-  assert.is(await whyNotZeros(image, 60 * MIB, false), `could not be read at byte ${50 * MIB}: it ends there`);
+  assert.is(
+    await whyNotZeros(image, 60 * MIB, false),
+    `could not be read at byte ${50 * MIB}: it ends there`,
+  );
   assert.match((await whyNotZeros(folder, 60 * MIB, false)) ?? "", /^could not be read: /);
 });
 
@@ -97,7 +117,10 @@ test("a table or a signature proves it without reading on", () => {
   assert.is(whyNotEmpty(none, []), undefined);
   assert.is(whyNotEmpty(none, [luks]), "it holds crypto_LUKS");
   assert.is(whyNotEmpty(none, [{ ...luks, type: "ext4", label: "data" }]), 'it holds ext4 "data"');
-  assert.is(whyNotEmpty({ ...none, kind: "dos" }, []), "it has a partition table (dos) with 0 partitions");
+  assert.is(
+    whyNotEmpty({ ...none, kind: "dos" }, []),
+    "it has a partition table (dos) with 0 partitions",
+  );
 });
 
 test.after(() => rmSync(folder, { recursive: true }));

@@ -92,7 +92,10 @@ test("run: lines of both streams, progress lines are not logged", async () => {
     onLine: (line, stream) => lines.push(`${stream}:${line}`),
     log: (line) => logged.push(line),
   });
-  assert.equal(lines.filter((line) => line.startsWith("stdout")).join(), "stdout:a,stdout: b,stdout: c,stdout:last");
+  assert.equal(
+    lines.filter((line) => line.startsWith("stdout")).join(),
+    "stdout:a,stdout: b,stdout: c,stdout:last",
+  );
   assert.ok(lines.includes("stderr:warn"));
   assert.match(logged[0] ?? "", /^\+ sh -c /);
   assert.equal(logged.slice(1).sort(), [" c", "last", "warn"]);
@@ -105,7 +108,9 @@ test("run: a listener that fails ends the program and is heard", async () => {
   const listener = () => {
     throw new Error("full");
   };
-  const error = await run(sh("echo x; sleep 60"), { onLine: listener }).catch((reason: unknown) => reason);
+  const error = await run(sh("echo x; sleep 60"), { onLine: listener }).catch(
+    (reason: unknown) => reason,
+  );
   assert.match(String(error), /full/);
   assert.ok(Date.now() - begin < 5000);
 });

@@ -49,7 +49,14 @@ test("lsblk: a USB disk is removable, whatever it says of itself", () => {
 
 test("lsblk: strings instead of numbers, as older versions print them; blanks and NULs are cut off", () => {
   const [first] = recorded.lsblk.blockdevices;
-  const old = { ...first, size: "2147483648", rm: "0", ro: "1", "log-sec": "512", serial: "  S 1 \0\0" };
+  const old = {
+    ...first,
+    size: "2147483648",
+    rm: "0",
+    ro: "1",
+    "log-sec": "512",
+    serial: "  S 1 \0\0",
+  };
   const [disk] = parseLsblk(text({ blockdevices: [old] }));
   assert.is(disk?.sizeBytes, 2147483648);
   assert.is(disk?.readOnly, true);
@@ -104,7 +111,9 @@ test("sfdisk: a table that it knows and we do not is `other`", () => {
 
 test("sfdisk: no table and a disk that cannot be read end with the same code; only one is `none`", () => {
   const error = (words: string) => new CommandError(["sfdisk"], { kind: "exit", code: 1 }, words);
-  assert.ok(saysNoTable(error("sfdisk: /dev/loop1: does not contain a recognized partition table\n")));
+  assert.ok(
+    saysNoTable(error("sfdisk: /dev/loop1: does not contain a recognized partition table\n")),
+  );
   assert.not(saysNoTable(error("sfdisk: cannot open /dev/vda: Input/output error\n")));
 });
 
@@ -217,7 +226,9 @@ test("mounts: optional fields, blanks in paths, part of a file system", () => {
 });
 
 test("swaps: devices, not files", () => {
-  const swaps = parseSwaps("Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n/swap file 1 0 -3\n");
+  const swaps = parseSwaps(
+    "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n/swap file 1 0 -3\n",
+  );
   assert.equal(swaps, ["/dev/sda2"]);
 });
 

@@ -2,7 +2,15 @@
  * The state files on FAT: after a power cut at any instant there is a record, the new one or the one
  * before, and never another. The sequence of writes is replayed on byte arrays, cut and torn everywhere.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -13,7 +21,13 @@ import {
   writeState,
   type StateWrite,
 } from "../../src/host/state-files.ts";
-import { chooseState, parseState, STATE_BYTES, type StateCopy, type StateRecord } from "../../src/model/state.ts";
+import {
+  chooseState,
+  parseState,
+  STATE_BYTES,
+  type StateCopy,
+  type StateRecord,
+} from "../../src/model/state.ts";
 import { record } from "./example.ts";
 
 const SECTOR = 512;
@@ -43,7 +57,11 @@ function sequenceIn(files: Files): number | string {
   return typeof chosen === "string" ? chosen : chosen.sequence;
 }
 
-function applied(files: Files, { file, bytes }: StateWrite, isWritten: (sector: number) => boolean): Files {
+function applied(
+  files: Files,
+  { file, bytes }: StateWrite,
+  isWritten: (sector: number) => boolean,
+): Files {
   const torn = Uint8Array.from(files.get(file) ?? []);
   for (let at = 0; at < bytes.length; at += SECTOR) {
     if (isWritten(at / SECTOR)) torn.set(bytes.subarray(at, at + SECTOR), at);
@@ -56,9 +74,11 @@ function* cuts(files: Files, writes: readonly StateWrite[]): Generator<Files> {
   let now = files;
   for (const write of writes) {
     const sectors = Math.ceil(write.bytes.length / SECTOR);
-    for (let count = 0; count < sectors; count++) yield applied(now, write, (sector) => sector < count);
+    for (let count = 0; count < sectors; count++)
+      yield applied(now, write, (sector) => sector < count);
     // A disk may write the sectors of one request in any order.
-    for (let step = 2; step < sectors; step += 17) yield applied(now, write, (sector) => sector % step !== 1);
+    for (let step = 2; step < sectors; step += 17)
+      yield applied(now, write, (sector) => sector % step !== 1);
     now = applied(now, write, () => true);
     yield now;
   }

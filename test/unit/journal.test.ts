@@ -4,7 +4,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
-import { afterFailure, freshJournal, MOST_ATTEMPTS, whyStuck, type Journal } from "../../src/model/journal.ts";
+import {
+  afterFailure,
+  freshJournal,
+  MOST_ATTEMPTS,
+  whyStuck,
+  type Journal,
+} from "../../src/model/journal.ts";
 import { parseState, printState, printStateSum } from "../../src/model/state.ts";
 import { decide } from "../../src/plan/decide.ts";
 import { planFactory } from "../../src/plan/factory.ts";
@@ -16,12 +22,18 @@ const journalAt = (kind: string, begun = 1): Journal => ({
   ...freshJournal(plan),
   next: stepOf(kind),
   begun,
-  done: plan.steps.slice(0, stepOf(kind)).map(({ kind: name, title }) => ({ kind: name, title, seconds: 1, bytes: 0 })),
+  done: plan.steps
+    .slice(0, stepOf(kind))
+    .map(({ kind: name, title }) => ({ kind: name, title, seconds: 1, bytes: 0 })),
 });
 
 function interrupted(journal: Journal, path = "/dev/vda") {
   const document = { ...record().document, version: "", journal };
-  return disk({ path, blank: "a partition table", state: record({ phase: "recovering", document }) });
+  return disk({
+    path,
+    blank: "a partition table",
+    state: record({ phase: "recovering", document }),
+  });
 }
 
 const decided = (journal: Journal, anew = false, path = "/dev/vda") =>
@@ -46,25 +58,44 @@ test("a person can start anew", () => {
 test("with a card of another golden the old journal does not count", () => {
   const of = machine([interrupted(journalAt("copy-tree"))]);
   const golden = { ...description.golden, treeBytes: 1 };
-  const other = { ...of, ...(of.card ? { card: { ...of.card, description: { ...description, golden } } } : {}) };
+  const other = {
+    ...of,
+    ...(of.card ? { card: { ...of.card, description: { ...description, golden } } } : {}),
+  };
   const { journal } = decide(other, config, wish, ids, { operation: "default", anew: false });
   assert.is(journal, undefined);
 });
 
 test("two equal disks, one of them interrupted: that one is gone on with", () => {
-  const of = machine([interrupted(journalAt("copy-tree")), disk({ path: "/dev/vdb", serial: "ZS-0002" })]);
-  assert.is(decide(of, config, wish, ids, { operation: "default", anew: false }).disk.path, "/dev/vda");
+  const of = machine([
+    interrupted(journalAt("copy-tree")),
+    disk({ path: "/dev/vdb", serial: "ZS-0002" }),
+  ]);
+  assert.is(
+    decide(of, config, wish, ids, { operation: "default", anew: false }).disk.path,
+    "/dev/vda",
+  );
 });
 
 test("three attempts at one step, and it stops with the reason", () => {
   assert.is(whyStuck(journalAt("copy-tree", MOST_ATTEMPTS - 1)), undefined);
-  assert.match(whyStuck(journalAt("copy-tree", MOST_ATTEMPTS)) ?? "", /no further in 3 attempts.*copy golden/);
-  const failed = { ...journalAt("copy-tree", MOST_ATTEMPTS), lastError: "copy-tree: rsync ended with exit code 11" };
+  assert.match(
+    whyStuck(journalAt("copy-tree", MOST_ATTEMPTS)) ?? "",
+    /no further in 3 attempts.*copy golden/,
+  );
+  const failed = {
+    ...journalAt("copy-tree", MOST_ATTEMPTS),
+    lastError: "copy-tree: rsync ended with exit code 11",
+  };
   assert.match(whyStuck(failed) ?? "", /exit code 11/);
 });
 
 test("a root that does not read back is made again from its file system on", () => {
-  const after = afterFailure(journalAt("verify-tree"), stepOf("verify-tree"), "verify-tree: /bin/sh is missing");
+  const after = afterFailure(
+    journalAt("verify-tree"),
+    stepOf("verify-tree"),
+    "verify-tree: /bin/sh is missing",
+  );
   const step = plan.steps[after.next];
   assert.is(step?.kind === "make-filesystem" ? step.device : "", "/dev/vgroup/lv-root");
   assert.is(after.done.length, after.next);

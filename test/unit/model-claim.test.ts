@@ -3,7 +3,13 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { CLAIM_BYTES, CLAIM_OFFSET_BYTES, claimFor, parseClaim, printClaim } from "../../src/model/claim.ts";
+import {
+  CLAIM_BYTES,
+  CLAIM_OFFSET_BYTES,
+  claimFor,
+  parseClaim,
+  printClaim,
+} from "../../src/model/claim.ts";
 import { MIB } from "../../src/model/size.ts";
 import { disk } from "./example.ts";
 
@@ -42,7 +48,10 @@ test("a claim that was copied to another disk is none", () => {
   assert.is(parseClaim(sector, { ...here, serial: "ZS-0002" }), undefined);
   assert.is(parseClaim(sector, { ...here, wwn: "" }), undefined);
   assert.is(parseClaim(sector, { ...here, sizeBytes: here.sizeBytes + 512 }), undefined);
-  assert.ok(parseClaim(sector, { ...here, path: "/dev/sdz" }), "the path is only valid for one boot");
+  assert.ok(
+    parseClaim(sector, { ...here, path: "/dev/sdz" }),
+    "the path is only valid for one boot",
+  );
 });
 
 test("over-long identities still fit and still match", () => {

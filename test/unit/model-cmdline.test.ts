@@ -24,13 +24,19 @@ for (const [text, changes] of [
   ["zshield_recovery=", {}],
   ["quiet zshield_recovery=default ro", { operation: "default" }],
   ["zshield_recovery=latest", { operation: "latest" }],
-  ["zshield_recovery=menu zshield.ui=plain zshield.lang=zh", { operation: "menu", ui: "plain", lang: "zh" }],
+  [
+    "zshield_recovery=menu zshield.ui=plain zshield.lang=zh",
+    { operation: "menu", ui: "plain", lang: "zh" },
+  ],
   ["zshield.disk=serial:A1", { disk: { by: "serial", text: "A1" } }],
   ['zshield.disk="model:QEMU HARDDISK"', { disk: { by: "model", text: "QEMU HARDDISK" } }],
   ['"zshield.disk=model:QEMU HARDDISK"', { disk: { by: "model", text: "QEMU HARDDISK" } }],
   ["zshield.disk=wwn:0x5000:1", { disk: { by: "wwn", text: "0x5000:1" } }],
   ["zshield.erase=S1 zshield.confirm=no", { erase: "S1", confirm: "no" }],
-  ["zshield.keep=nothing zshield.then=poweroff zshield.test=no", { keep: "nothing", then: "poweroff", test: "no" }],
+  [
+    "zshield.keep=nothing zshield.then=poweroff zshield.test=no",
+    { keep: "nothing", then: "poweroff", test: "no" },
+  ],
   ["shield_recovery=default", {}],
 ] as const) {
   test(`understood: ${text}`, () => assert.equal(parseCmdline(text), { ...nothing, ...changes }));

@@ -42,7 +42,10 @@ for (const [text, ...wanted] of [
   test(`refused: ${text.replaceAll("\n", " ; ")}`, () => {
     const faults = faultsOf(text);
     for (const pattern of wanted) {
-      assert.ok(faults.some((fault) => pattern.test(fault)), `${pattern} in ${faults.join(" | ")}`);
+      assert.ok(
+        faults.some((fault) => pattern.test(fault)),
+        `${pattern} in ${faults.join(" | ")}`,
+      );
     }
     assert.ok(faults.length >= wanted.length);
   });
@@ -55,7 +58,10 @@ test("the card's own zshield.toml holds exactly the defaults", async () => {
 
 test("500 GB: a fifth for root, since 100 GiB would be more", () => {
   const { root, user, audit } = volumeSizes(checkConfig({}), 500_107_862_016);
-  assert.equal([root, user, audit].map((bytes) => Math.floor(bytes / GIB)), [93, 93, 46]);
+  assert.equal(
+    [root, user, audit].map((bytes) => Math.floor(bytes / GIB)),
+    [93, 93, 46],
+  );
 });
 
 test("1 TB: root has its 100 GiB", () => {

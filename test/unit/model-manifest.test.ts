@@ -3,7 +3,12 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseManifest, printManifest, whyNotSameEntry, type Entry } from "../../src/model/manifest.ts";
+import {
+  parseManifest,
+  printManifest,
+  whyNotSameEntry,
+  type Entry,
+} from "../../src/model/manifest.ts";
 
 const file: Entry = {
   path: "/bin/ping",
@@ -16,8 +21,23 @@ const file: Entry = {
   sha256: "a".repeat(64),
   xattrs: { "security.capability": "AQAAAgAgAAAAAAAAAAAAAAAAAAA=" },
 };
-const symlink: Entry = { path: "/lib", type: "symlink", mode: 0o777, uid: 0, gid: 0, mtime: 1, target: "usr/lib" };
-const device: Entry = { path: "/dev/null", type: "character", mode: 0o666, uid: 0, gid: 0, device: "1:3" };
+const symlink: Entry = {
+  path: "/lib",
+  type: "symlink",
+  mode: 0o777,
+  uid: 0,
+  gid: 0,
+  mtime: 1,
+  target: "usr/lib",
+};
+const device: Entry = {
+  path: "/dev/null",
+  type: "character",
+  mode: 0o666,
+  uid: 0,
+  gid: 0,
+  device: "1:3",
+};
 
 test("round trip, a line each", () => {
   const odd: Entry = { ...file, path: '/tmp/two\nlines "quoted" \x1b[2J 容量' };
@@ -56,7 +76,10 @@ for (const [name, change, words] of differences) {
 
 test("difference: missing, another target, another device", () => {
   assert.is(whyNotSameEntry(undefined, file), "is missing");
-  assert.is(whyNotSameEntry({ ...symlink, target: "lib64" }, symlink), "has target lib64, not usr/lib");
+  assert.is(
+    whyNotSameEntry({ ...symlink, target: "lib64" }, symlink),
+    "has target lib64, not usr/lib",
+  );
   assert.is(whyNotSameEntry({ ...device, device: "1:5" }, device), "has device 1:5, not 1:3");
 });
 

@@ -36,7 +36,16 @@ test("round trip with the journal of a whole recovery", () => {
 });
 
 test("backslashes, quotes, line ends and escape sequences in texts come back", () => {
-  for (const version of ["a\\b", "a\\\\", 'quo"te', "two\nlines", "\x1b[2J", "zs_phase=x\nzs_root=y", "容量", "#"]) {
+  for (const version of [
+    "a\\b",
+    "a\\\\",
+    'quo"te',
+    "two\nlines",
+    "\x1b[2J",
+    "zs_phase=x\nzs_root=y",
+    "容量",
+    "#",
+  ]) {
     const odd = withDocument({ version });
     assert.equal(reread(odd), odd, version);
   }
@@ -64,7 +73,11 @@ test("damage anywhere in the block, in its padding too, is noticed", () => {
     damaged[at] = (damaged[at] ?? 0) ^ 0x20;
     assert.is(parseState("a", damaged, sum), "copy a does not match its digest");
   }
-  assert.is(parseState("b", block, sum), "copy b does not match its digest", "the other copy's digest");
+  assert.is(
+    parseState("b", block, sum),
+    "copy b does not match its digest",
+    "the other copy's digest",
+  );
 });
 
 test("a good digest over a bad record: the reason, and no record", () => {
@@ -74,19 +87,29 @@ test("a good digest over a bad record: the reason, and no record", () => {
   };
   assert.match(bad("something else"), "is no environment block");
   const text = new TextDecoder().decode(printState(record()));
-  assert.match(bad(text.replace("zs_sequence=7", "zs_sequence=-7")), "the sequence is not a number");
-  assert.match(bad(text.replace("zs_phase=installed", "zs_phase=other")), /copy a: .*zs_phase|copy a: .*other/s);
+  assert.match(
+    bad(text.replace("zs_sequence=7", "zs_sequence=-7")),
+    "the sequence is not a number",
+  );
+  assert.match(
+    bad(text.replace("zs_phase=installed", "zs_phase=other")),
+    /copy a: .*zs_phase|copy a: .*other/s,
+  );
   assert.match(bad(text.replace("zs_document={", "zs_document=")), "its document is not JSON");
   assert.match(bad(text.replace('"schema":1', '"schema":2')), "copy a: ");
 });
 
 test("a record that is too large is not cut but refused", () => {
-  assert.throws(() => printState(withDocument({ version: "x".repeat(STATE_BYTES) })), /does not fit/);
+  assert.throws(
+    () => printState(withDocument({ version: "x".repeat(STATE_BYTES) })),
+    /does not fit/,
+  );
 });
 
 test("the newest valid copy counts", () => {
-  const old = record({ sequence: 6 });
-  assert.is(chooseState(record(), old), chooseState(old, record()));
+  const [newest, old] = [record(), record({ sequence: 6 })];
+  assert.is(chooseState(newest, old), newest);
+  assert.is(chooseState(old, newest), newest);
   assert.is(chooseState("damaged", old), old);
   assert.is(chooseState(old, "damaged"), old);
   assert.is(chooseState("one", "two"), "one; two");

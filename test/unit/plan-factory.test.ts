@@ -153,6 +153,11 @@ test("no card, no tools, no disk: each says so", () => {
   assert.match(refusal(() => plan(machine([]))).message, /no disk to install on/);
 });
 
+test("without LVM's answer nothing is concluded", () => {
+  const of = { ...machine(), groupsTrouble: "LVM could not be asked" };
+  assert.match(refusal(() => plan(of)).message, /cannot be told: LVM could not be asked/);
+});
+
 test("golden larger than the root volume is refused", () => {
   const of = machine();
   const big = { ...description, golden: { ...description.golden, treeBytes: 5 * GIB } };

@@ -1,0 +1,142 @@
+/*
+ * What a virtual machine is made of, as QEMU's command line.
+ * Owns: the types of drives and machines, and their arguments. Starts nothing.
+ */
+import { accessSync, constants, copyFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const ATTACHMENTS = ["virtio", "nvme", "sata", "scsi", "megasas", "usb"] as const;
+export type Attachment = (typeof ATTACHMENTS)[number];
+export type Firmware = "bios" | "uefi";
+
+export interface Drive {
+  /** An image file, or a server of ours (test/lab/dropping-disk.ts). */
+  readonly source:
+    { readonly file: string; readonly format: "raw" | "qcow2" } | { readonly nbdSocket: string };
+  readonly attach: Attachment;
+  /** At most 20 characters: an ATA disk has no more. */
+  readonly serial: string;
+  /** Place in the firmware's order, 0 first. SeaBIOS tries no disk without one but the first. */
+  readonly boot?: number;
+}
+
+export interface MachineOptions {
+  readonly name: string;
+  /** Where the serial log goes: `<logs>/<name>.log`. */
+  readonly logs: string;
+  readonly drives: readonly Drive[];
+  readonly firmware?: Firmware;
+  readonly memoryMiB?: number;
+  /** QEMU's -cpu; the agent needs SSE4.2, so at least Nehalem. */
+  readonly cpu?: string;
+  readonly serialNumber?: string;
+  /** Boots this kernel without firmware's choice and without GRUB. */
+  readonly kernel?: {
+    readonly vmlinuz: string;
+    readonly initramfs: string;
+    readonly commandLine: string;
+  };
+  /** The machine is killed after this time, whatever it does. */
+  readonly limitSeconds?: number;
+  /** Sees the serial line as it comes. */
+  readonly onOutput?: (chunk: Uint8Array) => void;
+}
+
+/** QEMU's command line. `folder` holds the monitor socket and the machine's own UEFI variables. */
+export function machineArguments(
+  options: MachineOptions,
+  places: { readonly folder: string; readonly logPath: string },
+): string[] {
+  const accelerator = hasKvm() ? "kvm" : "tcg,thread=multi";
+  const attachments = new Set(options.drives.map((drive) => drive.attach));
+  const argv = [
+    "qemu-system-x86_64",
+    ...["-name", options.name, "-nodefaults", "-no-user-config", "-no-reboot"],
+    ...["-machine", "q35", "-accel", accelerator, "-cpu", options.cpu ?? "max", "-smp", "1"],
+    ...["-m", `${options.memoryMiB ?? 1024}M`],
+    ...["-display", "none", "-vga", "std", "-nic", "none"],
+    ...["-smbios", `type=1,manufacturer=zshield,product=lab,serial=${options.serialNumber ?? "1"}`],
+    ...["-chardev", `stdio,id=console,signal=off,logfile=${places.logPath.replaceAll(",", ",,")}`],
+    ...["-serial", "chardev:console"],
+    ...["-qmp", `unix:${join(places.folder, "qmp")},server=on,wait=off`],
+    ...(options.firmware === "uefi" ? uefiArguments(places.folder) : []),
+    ...(attachments.has("scsi") ? ["-device", "virtio-scsi-pci,id=scsi"] : []),
+    ...(attachments.has("megasas") ? ["-device", "megasas,id=megasas"] : []),
+    ...(attachments.has("usb") ? ["-device", "qemu-xhci,id=usb"] : []),
+    ...options.drives.flatMap(driveArguments),
+  ];
+  if (options.kernel) {
+    const { vmlinuz, initramfs, commandLine } = options.kernel;
+    argv.push("-kernel", vmlinuz, "-initrd", initramfs, "-append", commandLine);
+  }
+  return argv;
+}
+
+/**
+ * The host's flushes are skipped (`no-flush`): a power cut here is the end of QEMU, not of the host. What
+ * the guest has not flushed still lies in QEMU where the image is a qcow2 one, and is lost by the cut.
+ */
+function driveArguments(drive: Drive, index: number): string[] {
+  const node = `disk${index}`;
+  const cache = { direct: false, "no-flush": true };
+  const block =
+    "nbdSocket" in drive.source
+      ? {
+          driver: "raw",
+          "node-name": node,
+          file: {
+            driver: "nbd",
+            server: { type: "unix", path: drive.source.nbdSocket },
+            export: "",
+          },
+        }
+      : {
+          driver: drive.source.format,
+          "node-name": node,
+          cache,
+          discard: "unmap",
+          file: { driver: "file", filename: drive.source.file, cache, discard: "unmap" },
+        };
+  const boot = drive.boot === undefined ? "" : `,bootindex=${drive.boot}`;
+  const device = `${deviceOf(drive.attach, index)},drive=${node},serial=${drive.serial}${boot}`;
+  return ["-blockdev", JSON.stringify(block), "-device", device];
+}
+
+function deviceOf(attach: Attachment, index: number): string {
+  switch (attach) {
+    case "virtio":
+      return "virtio-blk-pci";
+    case "nvme":
+      return "nvme";
+    case "sata":
+      return `ide-hd,bus=ide.${index}`;
+    case "scsi":
+      return `scsi-hd,bus=scsi.0,scsi-id=${index}`;
+    case "megasas":
+      return `scsi-hd,bus=megasas.0,scsi-id=${index}`;
+    case "usb":
+      return "usb-storage,bus=usb.0,removable=on";
+  }
+}
+
+function uefiArguments(folder: string): string[] {
+  const directory = "/usr/share/OVMF";
+  const suffix = existsSync(join(directory, "OVMF_CODE_4M.fd")) ? "_4M" : "";
+  const variables = join(folder, "OVMF_VARS.fd");
+  copyFileSync(join(directory, `OVMF_VARS${suffix}.fd`), variables);
+  return [
+    ...["-drive", `if=pflash,format=raw,readonly=on,file=${directory}/OVMF_CODE${suffix}.fd`],
+    ...["-drive", `if=pflash,format=raw,file=${variables}`],
+  ];
+}
+
+/** The device file can be there and guests still hang, so the processor has to say so too. */
+export function hasKvm(): boolean {
+  if (!/^flags\b.*\b(vmx|svm)\b/m.test(readFileSync("/proc/cpuinfo", "utf8"))) return false;
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

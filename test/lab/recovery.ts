@@ -1,0 +1,199 @@
+/*
+ * The moves that scenarios share: start the rescue system, read its verdict, boot a disk and log in.
+ * Owns: these moves and the kernel command line of the rescue system. Judges nothing.
+ */
+import { GIB } from "../../src/model/size.ts";
+import type { Result } from "../../src/model/result.ts";
+import { cardDrive, type CardInUse } from "./card.ts";
+import { logIn, type Console } from "./console.ts";
+import type { Attachment, Drive, Firmware, MachineOptions } from "./hardware.ts";
+import { bytesWritten, makeLayer, makeQcow2, type Image } from "./images.ts";
+import type { Machine } from "./machine.ts";
+import { findResult, RESULT_LINE } from "./result.ts";
+import { must, type Context } from "./scenario.ts";
+
+/** Large enough for the default layout, and only as large on the host as what is written. */
+export const DISK_BYTES = 20 * GIB;
+export const DISK_SERIAL = "LAB-DISK-7431";
+
+/** As GRUB starts it (grub/rescue.cfg). */
+const RESCUE_ARGUMENTS = [
+  ...["root=zshield", "rd.auto=0", "rd.md=0", "rd.lvm=0", "rd.luks=0", "fsck.mode=skip"],
+  ...["rd.shell=0", "rd.emergency=halt", "quiet", "loglevel=3"],
+  ...["console=tty0", "console=ttyS0,115200"],
+];
+
+/** The whole way to a verdict without anybody: some minutes where a tree is copied. */
+export const RESULT_SECONDS = 1200;
+const REFUSAL_SECONDS = 300;
+const BOOT_SECONDS = 480;
+
+export interface RescueOptions {
+  readonly card: CardInUse;
+  readonly drives: readonly Drive[];
+  /** Further kernel parameters. */
+  readonly parameters?: readonly string[];
+  readonly operation?: "default" | "latest" | "menu";
+  readonly memoryMiB?: number;
+  readonly cpu?: string;
+  readonly firmware?: Firmware;
+  readonly name?: string;
+}
+
+export type StartOptions = Partial<Omit<MachineOptions, "logs" | "drives" | "kernel">>;
+
+export function disk(source: Drive["source"], more: Partial<Omit<Drive, "source">> = {}): Drive {
+  return { source, attach: "virtio", serial: DISK_SERIAL, ...more };
+}
+
+export async function blankDisk(
+  context: Context,
+  name = "disk",
+  sizeBytes = DISK_BYTES,
+): Promise<Image> {
+  return makeQcow2(context.folder, name, sizeBytes);
+}
+
+/** Starts kernel and initramfs directly, with the card attached: saves GRUB's time. */
+export async function startRescue(context: Context, options: RescueOptions): Promise<Machine> {
+  const { card } = options.card;
+  const operation = `zshield_recovery=${options.operation ?? "default"}`;
+  return context.start({
+    name: options.name ?? "rescue",
+    drives: [cardDrive(options.card), ...options.drives],
+    ...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
+    ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+    ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
+    kernel: {
+      vmlinuz: card.vmlinuz,
+      initramfs: card.initramfs,
+      commandLine: [operation, ...RESCUE_ARGUMENTS, ...(options.parameters ?? [])].join(" "),
+    },
+  });
+}
+
+/** Starts through firmware and GRUB, card first in the boot order, no key pressed. */
+export async function startCard(
+  context: Context,
+  card: CardInUse,
+  drives: readonly Drive[],
+  more: StartOptions & { readonly attach?: Attachment } = {},
+): Promise<Machine> {
+  const { attach, ...rest } = more;
+  return context.start({
+    name: "card",
+    drives: [
+      cardDrive(card, 0, attach),
+      ...drives.map((drive, index) => ({ boot: index + 1, ...drive })),
+    ],
+    ...rest,
+  });
+}
+
+/** Waits for the verdict, whatever it is. */
+export async function readResult(machine: Machine, seconds = RESULT_SECONDS): Promise<Result> {
+  await machine.waitFor(RESULT_LINE, seconds);
+  return findResult(machine.serial.text());
+}
+
+/** Waits for success and for the reset that follows it. @throws Error with the agent's own words. */
+export async function finishRecovery(machine: Machine, seconds = RESULT_SECONDS): Promise<Result> {
+  const result = await readResult(machine, seconds);
+  must(result.outcome === "success", `the recovery ended so: ${JSON.stringify(result)}`);
+  must(result.changed, "a success that has changed nothing");
+  await machine.waitForEnd(120);
+  return result;
+}
+
+/** From the start of the rescue system to success and reset. */
+export async function recover(context: Context, options: RescueOptions): Promise<Result> {
+  return finishRecovery(await startRescue(context, options));
+}
+
+/**
+ * Runs a recovery that has to be refused: `changed` false, no layer written, the words there, and the
+ * machine still on so that a person can read them. Returns all that it said.
+ */
+export async function refuse(
+  context: Context,
+  options: RescueOptions & { readonly layers: readonly Image[]; readonly words: readonly RegExp[] },
+): Promise<{ readonly result: Result; readonly said: string }> {
+  const machine = await startRescue(context, options);
+  const result = await readResult(machine, REFUSAL_SECONDS);
+  must(result.outcome === "refused", `not refused: ${JSON.stringify(result)}`);
+  must(!result.changed, "the refusal says that something was changed");
+  const said = machine.serial.text();
+  for (const words of options.words) {
+    must(words.test(said), `the refusal does not say ${words}: ${result.error?.message}`);
+  }
+  // It must not reboot away from its message.
+  await Bun.sleep(2000);
+  const { status } = (await machine.qmp.execute("query-status")) as { readonly status: string };
+  must(status === "running", `after the refusal the machine is ${status}`);
+  await machine.kill();
+  for (const layer of options.layers) {
+    const bytes = await bytesWritten(layer);
+    must(bytes === 0, `${layer.file}: ${bytes} bytes were written`);
+  }
+  return { result, said };
+}
+
+/** An empty layer over an image that has to stay untouched. */
+export async function watch(context: Context, name: string, image: Image): Promise<Image> {
+  return makeLayer(context.folder, name, image);
+}
+
+export interface Booted {
+  readonly machine: Machine;
+  readonly console: Console;
+  readonly kernel: string;
+  /** Device of the root file system, as findmnt prints it. */
+  readonly root: string;
+  /** Units that failed. */
+  readonly failed: readonly string[];
+  /** Seconds from the start of the kernel. */
+  readonly upSeconds: number;
+}
+
+const BOOTED = /ZSHIELD-BOOTED kernel=(\S*) root=(\S*) up=(\S*) failed=(\S*)\n/;
+
+/** Waits until the installed (or the golden) system says that it is up, and logs in. */
+export async function awaitBoot(machine: Machine, seconds = BOOT_SECONDS): Promise<Booted> {
+  const { groups } = await machine.waitFor(BOOTED, seconds, /zshield: step 1\//);
+  const [kernel = "", root = "", up = "", failed = ""] = groups;
+  // The prompt may have come before the mark: Enter brings another one.
+  machine.send("\r");
+  const console = await logIn(machine, 60);
+  return {
+    machine,
+    console,
+    kernel,
+    root,
+    failed: failed.split(",").filter((unit) => unit !== ""),
+    upSeconds: Number(up),
+  };
+}
+
+/** Boots the disk alone, through its own GRUB. */
+export async function bootDisk(
+  context: Context,
+  drive: Drive,
+  more: StartOptions = {},
+): Promise<Booted> {
+  const drives = [{ ...drive, boot: 0 }];
+  return awaitBoot(await context.start({ name: "disk-alone", drives, ...more }));
+}
+
+/** Orderly, from its own shell: not every golden system listens to the power button. */
+export async function shutDown({ machine, console }: Booted): Promise<void> {
+  console.send("systemctl poweroff");
+  await machine.waitForEnd(240);
+}
+
+export const INSTALLED_ROOT = "/dev/mapper/vgroup-lv--root";
+
+/** @throws Error if it is not the installed root that runs, or a unit failed. */
+export function checkBooted({ root, failed }: Booted): void {
+  must(root === INSTALLED_ROOT, `the root is ${root}, not ${INSTALLED_ROOT}`);
+  must(failed.length === 0, `failed units: ${failed.join(", ")}`);
+}

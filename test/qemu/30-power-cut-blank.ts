@@ -1,0 +1,56 @@
+/*
+ * One installation of a blank disk, and the power fails again and again: inside the table, LVM, a file
+ * system, the copy, GRUB and the change-over. Each boot goes on where the last one was; the last one
+ * starts through the card's GRUB, which has to choose the recovery by itself.
+ */
+import { compareWithGolden } from "../lab/inspect.ts";
+import { installedDisk } from "../lab/installed.ts";
+import { cutPower, secondsOf, type Cut } from "../lab/power-cut.ts";
+import {
+  blankDisk,
+  bootDisk,
+  checkBooted,
+  disk,
+  finishRecovery,
+  startCard,
+} from "../lab/recovery.ts";
+import { must, type Scenario } from "../lab/scenario.ts";
+import { checkIdentity, checkInstalled } from "../lab/system.ts";
+
+const CUTS: readonly Cut[] = [
+  { kind: "write-table" },
+  { kind: "make-volume" },
+  { kind: "make-filesystem" },
+  { kind: "copy-tree" },
+  { kind: "install-boot" },
+  { kind: "switch-root" },
+];
+
+export const scenario: Scenario = {
+  name: "power-cut-blank",
+  title:
+    "an installation that is cut in table, LVM, mkfs, copy, GRUB and change-over still succeeds",
+  minutes: 7,
+  needs: ["small"],
+  async run(context) {
+    const { result: usual } = await installedDisk();
+    const card = await context.card("small");
+    let image = await blankDisk(context);
+    for (const cut of CUTS) {
+      image = await cutPower(context, image, { card }, cut, secondsOf(usual, cut.kind));
+    }
+    const drive = disk(image);
+    const machine = await startCard(context, card, [drive]);
+    await machine.waitFor("starting: Recover to factory default", 120);
+    const result = await finishRecovery(machine);
+    must(result.resumedAt !== undefined, "the result does not say that it was resumed");
+    context.note(`resumed at step ${result.resumedAt}`);
+
+    const differences = await compareWithGolden(context.folder, card.card, image);
+    must(differences.length === 0, `differs from golden:\n${differences.slice(0, 20).join("\n")}`);
+    const alone = await bootDisk(context, drive);
+    checkBooted(alone);
+    await checkInstalled(alone.console);
+    await checkIdentity(alone.console);
+  },
+};

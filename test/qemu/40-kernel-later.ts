@@ -1,0 +1,44 @@
+/*
+ * A kernel that is installed later, in the running appliance: GRUB on the ESP hands over to the
+ * configuration that the distribution makes inside root, so the new kernel is what boots.
+ */
+import { installedLayer } from "../lab/installed.ts";
+import { bootDisk, checkBooted, disk, shutDown } from "../lab/recovery.ts";
+import { must, type Scenario } from "../lab/scenario.ts";
+
+/** Higher than any real one; the modules are those of the kernel that it is a copy of. */
+const LATER = "99.1.0-later";
+
+export const scenario: Scenario = {
+  name: "kernel-later",
+  title: "a kernel installed later in the running system is what GRUB boots",
+  minutes: 3,
+  needs: ["small"],
+  async run(context) {
+    const drive = disk(await installedLayer(context));
+    const before = await bootDisk(context, drive, { name: "before" });
+    checkBooted(before);
+    const initramfs = await before.console.output(
+      `find /boot -name "initr*$(uname -r)*" -printf "%p\\n" | head -n 1`,
+    );
+    must(initramfs !== "", "there is no initramfs in /boot");
+    await before.console.output(
+      [
+        `cp "/boot/vmlinuz-$(uname -r)" /boot/vmlinuz-${LATER}`,
+        `cp "${initramfs}" "/boot/initrd.img-${LATER}"`,
+        `ln -s "$(uname -r)" /lib/modules/${LATER}`,
+        "update-grub",
+        "sync",
+      ].join(" && "),
+      400,
+    );
+    await shutDown(before);
+    const after = await bootDisk(context, drive, { name: "after" });
+    checkBooted(after);
+    const cmdline = await after.console.output("cat /proc/cmdline");
+    must(
+      cmdline.includes(`BOOT_IMAGE=`) && cmdline.includes(`vmlinuz-${LATER}`),
+      `the command line is ${cmdline}`,
+    );
+  },
+};
