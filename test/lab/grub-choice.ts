@@ -2,7 +2,7 @@
  * What GRUB chooses by itself, on the card and on the disk, with BIOS and with UEFI: boots a card
  * beside disks whose record says this or that, reads GRUB's line on the serial port, and ends the
  * machine there. Seconds a case, and no kernel of ours runs.
- * As a program: npx bun test/qemu/grub-choice.ts CARD.IMG [WORDS OF A CASE'S NAME]
+ * As a program: npx bun test/lab/grub-choice.ts CARD.IMG [WORDS OF A CASE'S NAME]
  */
 import { copyFile, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -485,7 +485,7 @@ function plain(text: string): string {
 if (import.meta.main) {
   const [card, words] = process.argv.slice(2);
   if (card === undefined) {
-    console.error("usage: npx bun test/qemu/grub-choice.ts CARD.IMG [WORDS OF A CASE'S NAME]");
+    console.error("usage: npx bun test/lab/grub-choice.ts CARD.IMG [WORDS OF A CASE'S NAME]");
     process.exit(2);
   }
   const verdicts = await checkGrubChoices(
