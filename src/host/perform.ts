@@ -52,6 +52,8 @@ export interface World {
   ): void;
 }
 
+const REREAD_ATTEMPTS = 20;
+
 type Table = {
   [K in Action["do"]]: (action: Extract<Action, { do: K }>, world: World) => Promise<void>;
 };
@@ -76,6 +78,20 @@ const TABLE: Table = {
         if (bytes !== undefined) world.progress(bytes, total);
       },
     });
+  },
+
+  async "reread-table"({ disk }, { log }) {
+    for (let attempt = 1; ; attempt++) {
+      await run(["udevadm", "settle", "--timeout=30"], { log });
+      try {
+        await run(["blockdev", "--rereadpt", disk], { log });
+        break;
+      } catch (error) {
+        if (attempt === REREAD_ATTEMPTS) throw error;
+        await Bun.sleep(500);
+      }
+    }
+    await run(["udevadm", "settle", "--timeout=30"], { log });
   },
 
   async "wait-for"({ path, seconds }) {

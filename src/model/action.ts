@@ -15,6 +15,8 @@ export type Action =
       readonly progress?: "rsync";
       readonly timeoutMs?: number;
     }
+  /** Tells the kernel of a new table; tried again while udev still holds a partition open. */
+  | { readonly do: "reread-table"; readonly disk: string }
   /** Waits until the path is there; devices appear when the kernel is ready, not when we are. */
   | { readonly do: "wait-for"; readonly path: string; readonly seconds: number }
   /** Opens golden behind the kernel's block check and mounts it and the card's ESP, both read-only. */

@@ -71,8 +71,7 @@ const TABLE: Table = {
       }),
     ),
     ...step.ranges.map((range): Action => ({ do: "zero", device: disk, ...range })),
-    run(["blockdev", "--rereadpt", disk]),
-    run(["udevadm", "settle", "--timeout=30"]),
+    { do: "reread-table", disk },
   ],
 
   "make-esp": (step, _plan, { disk }) => [
@@ -91,8 +90,7 @@ const TABLE: Table = {
       stdin: tableScript(step.diskUuid, step.sectorBytes, step.partitions),
     }),
     run(["blockdev", "--flushbufs", disk]),
-    run(["blockdev", "--rereadpt", disk]),
-    run(["udevadm", "settle", "--timeout=30"]),
+    { do: "reread-table", disk },
     ...step.partitions.map(({ uuid }): Action => ({
       do: "wait-for",
       path: `/dev/disk/by-partuuid/${uuid}`,

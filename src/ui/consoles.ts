@@ -24,7 +24,7 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
     line,
     async ask(question) {
       line(question);
-      return readLine(paths);
+      return readLine(paths, () => line("that was typed before the question; type it again:"));
     },
   };
 }
@@ -69,8 +69,13 @@ function isBusy(error: unknown): boolean {
 }
 
 /** A reader of its own for each terminal: a read that waits cannot be taken back, a process can. */
-async function readLine(paths: readonly string[]): Promise<string> {
+async function readLine(paths: readonly string[], tellDeaf: () => void): Promise<string> {
   const deafUntil = Date.now() + DEAF_MS;
+  let isTold = false;
+  const onDeaf = () => {
+    if (!isTold) tellDeaf();
+    isTold = true;
+  };
   const readers = paths.flatMap((path) => {
     try {
       const terminal = openSync(path, constants.O_RDONLY | constants.O_NOCTTY);
@@ -83,7 +88,7 @@ async function readLine(paths: readonly string[]): Promise<string> {
   });
   try {
     return await Promise.race([
-      ...readers.map((reader) => firstLine(reader.stdout, deafUntil)),
+      ...readers.map((reader) => firstLine(reader.stdout, deafUntil, onDeaf)),
       // With no terminal to read from there is nobody to answer: wait, do not decide.
       new Promise<string>(() => setInterval(() => undefined, 60_000)),
     ]);
@@ -92,11 +97,18 @@ async function readLine(paths: readonly string[]): Promise<string> {
   }
 }
 
-async function firstLine(stream: ReadableStream<Uint8Array>, deafUntil: number): Promise<string> {
+async function firstLine(
+  stream: ReadableStream<Uint8Array>,
+  deafUntil: number,
+  onDeaf: () => void,
+): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const piece of stream) {
-    if (Date.now() < deafUntil) continue;
+    if (Date.now() < deafUntil) {
+      onDeaf();
+      continue;
+    }
     text += decoder.decode(piece, { stream: true });
     const end = text.search(/[\r\n]/);
     if (end >= 0) return text.slice(0, end).trim();
