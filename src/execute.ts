@@ -108,7 +108,7 @@ export async function execute(execution: Execution): Promise<Performed> {
       }
       tell("begins");
       const again = journal.next === index && journal.begun > 1;
-      for (const action of actionsFor(step, plan, { disk: disk.path, again })) {
+      for (const action of actionsFor(step, plan, { disk: disk.path, again, behind: isBehind })) {
         await perform(action, world);
       }
       if (step.kind === "open-esp") isJournalOpen = true;

@@ -53,7 +53,7 @@ export async function planDefault(options: {
   if (journal) print([`an interrupted recovery would go on at step ${journal.next + 1}`]);
   for (const [index, step] of plan.steps.entries()) {
     print([`${String(index + 1).padStart(3)}  ${step.kind}: ${step.title}`]);
-    for (const action of actionsFor(step, plan, { disk: disk.path, again: false })) {
+    for (const action of actionsFor(step, plan, { disk: disk.path, again: false, behind: false })) {
       if (!isQuiet(action)) print(describeAction(action, quote).map((line) => `       ${line}`));
     }
   }

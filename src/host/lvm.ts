@@ -102,7 +102,8 @@ export interface FoundGroup extends VolumeGroup {
 /** The groups, sorted by UUID. @throws Refusal where the report is not as expected. */
 export function parseGroups(text: string): FoundGroup[] {
   const groups: FoundGroup[] = [];
-  for (const { vg, pv, lv } of parseDocument(Report, JSON.parse(text), "lvm").report) {
+  for (const { vg, pv, lv } of parseDocument(Report, JSON.parse(withoutRemarks(text)), "lvm")
+    .report) {
     const [group] = vg;
     // Physical volumes of no group are reported together, under a group without a name.
     if (!group || group.vg_name === "") continue;
@@ -190,4 +191,12 @@ export function markCopies(
     }
     return group;
   });
+}
+
+/** LVM prints this among the JSON, on stdout, when metadata is torn; the report itself is whole. */
+function withoutRemarks(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !/^\s*Retrying metadata scan\.\s*$/.test(line))
+    .join("\n");
 }

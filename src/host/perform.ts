@@ -24,6 +24,7 @@ import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
 import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
+import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
 import { parseRsyncProgress } from "./rsync.ts";
 import { checkTable } from "./table.ts";
@@ -204,6 +205,17 @@ const TABLE: Table = {
       return;
     }
     await writeBootImages(disk, bootImage, coreImage);
+  },
+
+  async "save-group"({ device, file }) {
+    await saveMetadata(device, file);
+  },
+
+  async "restore-group"({ device, file, readable }, { log }) {
+    if (await succeeds(readable)) return;
+    await restoreMetadata(device, file);
+    log("LVM's metadata could not be read and was put back as it was before the power failed");
+    await query(readable);
   },
 
   async "learn-group"({ group }, world) {

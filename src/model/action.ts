@@ -120,6 +120,15 @@ export type Action =
       readonly coreImage: string;
       readonly sectorBytes: number;
     }
+  /** Keeps a copy of LVM's metadata area on the ESP; LVM itself keeps one only, and flushes nothing. */
+  | { readonly do: "save-group"; readonly device: string; readonly file: string }
+  /** Puts that copy back if the group cannot be read: the power failed while LVM wrote. */
+  | {
+      readonly do: "restore-group";
+      readonly device: string;
+      readonly file: string;
+      readonly readable: readonly string[];
+    }
   | { readonly do: "learn-group"; readonly group: string }
   | { readonly do: "use-boot"; readonly grub: string; readonly rescue: string }
   | { readonly do: "switch-root"; readonly group: string; readonly name: string }

@@ -13,6 +13,13 @@ export interface Surroundings {
   readonly disk: string;
   /** The step was begun before, without being done. */
   readonly again: boolean;
+  /** The step was done before this boot, and is repeated because its effect ends with the power. */
+  readonly behind: boolean;
+}
+
+/** After every change of the group, so that the next change may be cut anywhere. */
+function saveGroup(plan: Plan): Action {
+  return { do: "save-group", device: plan.physicalVolume, file: AT.groupCopy };
 }
 
 type Table = { [K in StepKind]: (step: StepOf<K>, plan: Plan, at: Surroundings) => Action[] };
@@ -122,10 +129,19 @@ const TABLE: Table = {
         step.device,
       ),
     ),
+    saveGroup(plan),
     { do: "learn-group", group: step.group },
   ],
 
-  "activate-group": (step, plan) => [
+  "activate-group": (step, plan, { behind }) => [
+    behind
+      ? {
+          do: "restore-group",
+          device: plan.physicalVolume,
+          file: AT.groupCopy,
+          readable: lvm(plan, "vgs", step.group),
+        }
+      : saveGroup(plan),
     run(lvm(plan, "vgchange", "--activate", "y", "--sysinit", step.group)),
     run(["udevadm", "settle", "--timeout=30"]),
   ],
@@ -150,6 +166,7 @@ const TABLE: Table = {
         ),
       ),
       { do: "wait-for", path: `/dev/${name}`, seconds: 30 },
+      saveGroup(plan),
     ];
   },
 
@@ -265,18 +282,20 @@ const TABLE: Table = {
   "switch-root": (step) => [{ do: "switch-root", group: step.group, name: step.name }],
 
   "rename-volumes": (step, plan) =>
-    step.renames.map(({ from, to }) =>
+    step.renames.flatMap(({ from, to }) => [
       run(lvm(plan, "lvrename", step.group, from, to), {
         onlyIf: lvm(plan, "lvs", `${step.group}/${from}`),
         // Done before the power failed: both names are taken, or the source is gone.
         unless: lvm(plan, "lvs", `${step.group}/${to}`),
       }),
-    ),
+      saveGroup(plan),
+    ]),
 
   "remove-volume": (step, plan) => {
     const name = `${step.group}/${step.name}`;
     return [
       run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      saveGroup(plan),
     ];
   },
 
@@ -298,10 +317,19 @@ const TABLE: Table = {
           `${step.group}/${step.origin}`,
         ),
       ),
+      saveGroup(plan),
     ];
   },
 
   "tidy-esp": (step) => [
+    // From here on the running system changes the group; an old copy would be worse than none.
+    {
+      do: "write-files",
+      root: AT.esp,
+      files: [],
+      directories: [],
+      remove: [AT.groupCopy.slice(AT.esp.length)],
+    },
     {
       do: "remove-directories",
       root: `${AT.esp}/zshield`,

@@ -68,6 +68,12 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [`replace ${action.to} if it differs`];
     case "write-boot-images":
       return [`write GRUB's core and then sector 0 of ${action.disk}`];
+    case "save-group":
+      return [`keep a copy of LVM's metadata in ${action.file}`];
+    case "restore-group":
+      return [
+        `put LVM's metadata back from ${action.file} if this fails: ${quote(action.readable)}`,
+      ];
     case "learn-group":
       return [`note the UUID of the volume group ${action.group}`];
     case "use-boot":

@@ -28,7 +28,8 @@ export async function checkInstalled(console: Console): Promise<void> {
     backup.lv_snapshot_invalid === "" && backup.lv_attr?.startsWith("swi-a-s") === true,
     `snap0 is not valid: ${JSON.stringify(backup)}`,
   );
-  await console.output("zshield status", 60);
+  // The small root does without zshield itself.
+  await console.output("test ! -x /usr/bin/zshield || zshield status", 60);
 }
 
 const seen = new Map<string, string>();

@@ -1,7 +1,7 @@
 /*
  * Foreign content given up by its owner's word, with nobody there: the disk is named by its own serial
  * number, and it carries a volume group with our name. A degraded mirror, a file system with a dirty
- * journal and a plain GPT disk beside it stay as they are, to the byte.
+ * journal, ZFS and plain disks beside it stay as they are, to the byte.
  */
 import { makeForeignDisk } from "../lab/foreign.ts";
 import { bytesWritten, type Image } from "../lab/images.ts";
@@ -17,7 +17,7 @@ import {
 } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
 
-const OTHERS = ["degraded-md", "dirty-ext4", "gpt-ext4"] as const;
+const OTHERS = ["degraded-md", "dirty-ext4", "gpt-ext4", "zfs", "dos-fat"] as const;
 
 export const scenario: Scenario = {
   name: "foreign-erased",

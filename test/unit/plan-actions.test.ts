@@ -21,7 +21,7 @@ const PV = "--devices /dev/disk/by-partuuid/d3000000-0000-4000-8000-000000000000
 function lines(plan: Plan, kind: StepKind, again = false): string[] {
   const step = plan.steps.find((candidate) => candidate.kind === kind);
   if (!step) throw new Error(`the plan has no ${kind}`);
-  return actionsFor(step, plan, { disk: "/dev/vda", again }).flatMap((action) =>
+  return actionsFor(step, plan, { disk: "/dev/vda", again, behind: false }).flatMap((action) =>
     action.do === "run" ? [quote(action.argv)] : [],
   );
 }
@@ -56,7 +56,9 @@ test("an interrupted copy trusts what is there only by its content", () => {
 
 test("the table is written in one call, from a script with every UUID", () => {
   const step = fresh.steps.find(({ kind }) => kind === "write-table");
-  const [first] = step ? actionsFor(step, fresh, { disk: "/dev/vda", again: false }) : [];
+  const [first] = step
+    ? actionsFor(step, fresh, { disk: "/dev/vda", again: false, behind: false })
+    : [];
   assert.is(
     first?.do === "run" ? first.stdin : "",
     [
@@ -76,7 +78,7 @@ for (const [name, plan] of [
   ["beside", beside],
 ] as const) {
   const actions: Action[] = plan.steps.flatMap((step) =>
-    actionsFor(step, plan, { disk: "/dev/vda", again: false }),
+    actionsFor(step, plan, { disk: "/dev/vda", again: false, behind: false }),
   );
 
   test(`${name}: every LVM command sees our partition only`, () => {
@@ -100,7 +102,7 @@ for (const [name, plan] of [
 
   test(`${name}: what is mounted at the root's place is unmounted in the same step`, () => {
     for (const step of plan.steps) {
-      const made = actionsFor(step, plan, { disk: "/dev/vda", again: false });
+      const made = actionsFor(step, plan, { disk: "/dev/vda", again: false, behind: false });
       const mounts = made.filter((action) => action.do === "mount" && action.at === AT.root).length;
       const unmounts = made.filter(
         (action) => action.do === "unmount" && action.at === AT.root,
@@ -111,7 +113,9 @@ for (const [name, plan] of [
 
   test(`${name}: the root is verified from the disk, mounted read-only, its cache forgotten first`, () => {
     const step = plan.steps.find(({ kind }) => kind === "verify-tree");
-    const [forget, mount] = step ? actionsFor(step, plan, { disk: "/dev/vda", again: false }) : [];
+    const [forget, mount] = step
+      ? actionsFor(step, plan, { disk: "/dev/vda", again: false, behind: false })
+      : [];
     assert.is(forget?.do, "forget-cache");
     assert.is(mount?.do === "mount" ? mount.options : "", "ro");
   });
@@ -123,7 +127,9 @@ for (const [name, plan] of [
 
 test("renames that are done already are left alone", () => {
   const step = beside.steps.find(({ kind }) => kind === "rename-volumes");
-  const [first] = step ? actionsFor(step, beside, { disk: "/dev/vda", again: true }) : [];
+  const [first] = step
+    ? actionsFor(step, beside, { disk: "/dev/vda", again: true, behind: false })
+    : [];
   if (first?.do !== "run") throw new Error("the first action is not a command");
   assert.is(first.onlyIf?.at(-1), "vgroup/lv-root");
   assert.is(first.unless?.at(-1), "vgroup/lv-root-old");
