@@ -9,17 +9,17 @@ import { describeDisk, type Card, type Disk, type Machine } from "../model/machi
 import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
+import { planFactory } from "./factory.ts";
 import {
   checkGroups,
   checkTools,
   configuredDisk,
   neededCard,
-  planFactory,
-  planPrologue,
   smallestBytes,
-  type Wish,
-} from "./factory.ts";
+} from "./preconditions.ts";
+import { planPrologue } from "./steps.ts";
 import { chooseDisk, contentOf } from "./target.ts";
+import type { Wish } from "./wish.ts";
 
 export interface Decision {
   readonly plan: Plan;

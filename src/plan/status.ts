@@ -3,7 +3,7 @@
  */
 import type { Machine } from "../model/machine.ts";
 import type { Status } from "../model/status.ts";
-import { BACKUP, ROOT } from "./factory.ts";
+import { BACKUP, ROOT } from "./volumes.ts";
 import { contentOf } from "./target.ts";
 
 export function statusOf(machine: Machine): Status {

@@ -7,7 +7,7 @@ import type { Ids } from "../../src/model/ids.ts";
 import type { Disk, Machine, VolumeGroup } from "../../src/model/machine.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
-import type { Wish } from "../../src/plan/factory.ts";
+import type { Wish } from "../../src/plan/wish.ts";
 
 const digest = (letter: string) => ({ sha256: letter.repeat(64), sizeBytes: 1000 });
 

@@ -8,7 +8,9 @@ import type { Machine } from "../../src/model/machine.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../../src/model/claim.ts";
-import { planFactory, rangesToClear, type Wish } from "../../src/plan/factory.ts";
+import { planFactory } from "../../src/plan/factory.ts";
+import { rangesToClear } from "../../src/plan/fresh.ts";
+import type { Wish } from "../../src/plan/wish.ts";
 import { config, description, disk, ids, installed, machine, record, wish } from "./example.ts";
 
 const plan = (of: Machine, wanted: Partial<Wish> = {}): Plan =>

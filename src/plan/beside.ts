@@ -1,0 +1,150 @@
+/*
+ * A new root beside the old one, on a disk of ours: what the system's users keep stays, and something
+ * bootable is there at every instant for which the group has room. Pure.
+ */
+import { Refusal } from "../errors.ts";
+import type { Config } from "../model/config.ts";
+import type { Ids } from "../model/ids.ts";
+import type { Card, Disk, Machine, VolumeGroup } from "../model/machine.ts";
+import { describeDisk, identityOf } from "../model/machine.ts";
+import { printSize } from "../model/size.ts";
+import type { Plan, Step } from "../model/step.ts";
+import * as layout from "./layout.ts";
+import * as steps from "./steps.ts";
+import { OUR_TAG } from "./target.ts";
+import { AUDIT, BACKUP, NEW_ROOT, OLD_ROOT, ROOT } from "./volumes.ts";
+import type { Wish } from "./wish.ts";
+
+interface Beside {
+  readonly machine: Machine;
+  readonly config: Config;
+  readonly ids: Ids;
+  readonly card: Card;
+  readonly disk: Disk;
+  readonly group: VolumeGroup;
+  readonly wish: Wish;
+  readonly rootBytes: number;
+}
+
+/** A new root beside the old one; what the system's users keep stays. */
+export function planBeside({
+  machine,
+  config,
+  ids,
+  card,
+  disk,
+  group,
+  wish,
+  rootBytes,
+}: Beside): Plan {
+  const name = group.name;
+  const has = (volume: string) => group.volumes.find((candidate) => candidate.name === volume);
+  const esp = disk.partitions.find(({ number }) => number === 2);
+  const pv = disk.partitions.find(({ number }) => number === 3);
+  if (!esp || !pv) {
+    throw new Refusal(
+      `the partition table of ${describeDisk(disk, printSize)} is not as zshield wrote it`,
+      "zshield.keep=nothing makes everything anew",
+    );
+  }
+  // What is left over from an attempt with another card goes first, then the backup, then the old root.
+  const leftOver = [NEW_ROOT, OLD_ROOT].filter(
+    (volume) => has(volume) && !(volume === OLD_ROOT && !has(ROOT)),
+  );
+  let free = group.freeBytes + sum(leftOver.map((volume) => has(volume)?.sizeBytes ?? 0));
+  const remove: string[] = [...leftOver];
+  const early: string[] = [];
+  for (const volume of [BACKUP, ROOT]) {
+    const found = has(volume);
+    if (free >= rootBytes || !found) continue;
+    free += found.sizeBytes;
+    early.push(volume);
+  }
+  remove.push(...early);
+  if (free < rootBytes) {
+    throw new Refusal(
+      `the volume group has no room for a new root of ${printSize(rootBytes)}, not even without the old one`,
+      "zshield.keep=nothing makes everything anew",
+    );
+  }
+  const giveUp = (volume: string): Step => ({
+    kind: "remove-volume",
+    title: `remove the volume ${volume}`,
+    repeats: false,
+    ...(volume === ROOT
+      ? {
+          destroys:
+            "the installed system, before the new one is complete (there is no room for both)",
+        }
+      : volume === BACKUP
+        ? { destroys: "the last backup" }
+        : {}),
+    group: name,
+    name: volume,
+  });
+  const oldSize = early.includes(ROOT) ? 0 : (has(ROOT)?.sizeBytes ?? 0);
+  const backupSize = early.includes(BACKUP) ? 0 : (has(BACKUP)?.sizeBytes ?? 0);
+  const freeInTheEnd = free - rootBytes + oldSize + backupSize;
+  const partitions = { esp: esp.uuid, group: pv.uuid };
+  const keepsOldUntilSwitch = !early.includes(ROOT) && has(ROOT) !== undefined;
+  const planned: Step[] = [
+    ...steps.planPrologue(machine, disk),
+    ...steps.checks(card),
+    steps.openEsp(partitions.esp),
+    steps.activate(name),
+    ...remove.map(giveUp),
+    {
+      kind: "make-volume",
+      title: `make the volume ${NEW_ROOT} (${printSize(rootBytes)}) beside the old root`,
+      repeats: false,
+      group: name,
+      name: NEW_ROOT,
+      sizeBytes: rootBytes,
+      tags: [OUR_TAG],
+    },
+    ...steps.rootSteps({ card, config, ids, group: name, volume: NEW_ROOT }),
+    steps.installBoot(card, partitions.esp, disk.logicalSectorBytes),
+    {
+      ...steps.switchRoot(name, NEW_ROOT),
+      ...(keepsOldUntilSwitch ? { destroys: "the installed system and its backup" } : {}),
+    },
+    ...(early.includes(BACKUP) || !has(BACKUP) ? [] : [giveUpAfter(name, BACKUP)]),
+    {
+      kind: "rename-volumes",
+      title: "give the new root its name",
+      repeats: false,
+      group: name,
+      renames: [
+        { from: ROOT, to: OLD_ROOT },
+        { from: NEW_ROOT, to: ROOT },
+      ],
+    },
+    giveUpAfter(name, OLD_ROOT),
+    steps.takeBackup(card, name, ids, layout.backupBytes(rootBytes, freeInTheEnd)),
+    ...steps.epilogue(card),
+  ];
+  const { user, audit } = config.volume;
+  return {
+    operation: "default",
+    version: card.description.version,
+    disk: identityOf(disk),
+    loses: [
+      "the installed system with its settings (the root volume)",
+      ...(has(BACKUP) ? ["the last backup"] : []),
+    ],
+    keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
+    asks: wish.confirm === "yes",
+    group: name,
+    physicalVolume: steps.byPartition(partitions.group),
+    reportVolume: AUDIT,
+    steps: planned,
+  };
+}
+
+function giveUpAfter(group: string, name: string): Step {
+  return { kind: "remove-volume", title: `remove the volume ${name}`, repeats: false, group, name };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

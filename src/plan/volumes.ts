@@ -1,0 +1,10 @@
+/*
+ * The names of our volumes. One home for each.
+ */
+
+export const ROOT = "lv-root";
+export const NEW_ROOT = "lv-root-new";
+export const OLD_ROOT = "lv-root-old";
+export const USER = "lv-user";
+export const AUDIT = "lv-audit";
+export const BACKUP = "snap0";
