@@ -4,9 +4,10 @@
  * checkFiles after the cache was forgotten.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { FileDigest } from "../model/card.ts";
+import { makeDirectory, renameDurably } from "./durable.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -49,21 +50,12 @@ export async function copyFiles(
   }
 }
 
-/**
- * Replaces `to` unless it has the digest already. Linux' vfat keeps the entry of the old name and points
- * it at the new file in one sector write, so the name is valid at every instant.
- */
+/** Replaces `to` unless it has the digest already. */
 export async function replaceFile(from: string, to: string, wanted: FileDigest): Promise<void> {
   if ((await whyNot(to, wanted)) === undefined) return;
   const next = `${to.slice(0, to.lastIndexOf("."))}.NEW`;
   await copyFile(from, next, wanted, true);
-  await rename(next, to);
-  const directory = await open(dirname(to), "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await renameDurably(next, to);
 }
 
 async function copyFile(
@@ -72,7 +64,7 @@ async function copyFile(
   wanted: FileDigest,
   flush: boolean,
 ): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeDirectory(dirname(to));
   await rm(to, { force: true });
   const source = await open(from, "r");
   const target = await open(to, "wx");

@@ -2,11 +2,12 @@
  * The disk's ESP: made at its place before the partition table shows it, opened, closed.
  * The first state record, journal included, is on the disk before the table is written.
  */
-import { mkdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
 import { query, run } from "./command.ts";
 import { forgetCache } from "./device.ts";
+import { makeDirectory } from "./durable.ts";
 import { mount, unmount } from "./mounts.ts";
 import { createStateFiles, writeState } from "./state-files.ts";
 
@@ -36,7 +37,7 @@ export async function makeEsp(place: EspPlace, first: StateRecord, at: string): 
     await mount(loop, at, "vfat", OPTIONS);
     try {
       const state = join(at, STATE_DIRECTORY);
-      await mkdir(state, { recursive: true });
+      await makeDirectory(state);
       createStateFiles(state);
       writeState(state, first);
     } finally {
@@ -52,6 +53,10 @@ export async function openEsp(device: string, at: string): Promise<void> {
   // 1: errors were found and corrected, which is what a power cut leaves.
   await run(["fsck.fat", "-a", "-w", device], { okCodes: [0, 1] });
   await mount(device, at, "vfat", OPTIONS);
+  // What fsck.fat salvages, it keeps in files; after enough power cuts they would fill the ESP.
+  for (const name of await readdir(at)) {
+    if (/^fsck\d+\.rec$/i.test(name)) await rm(join(at, name));
+  }
 }
 
 export async function reopenEsp(device: string, at: string): Promise<void> {

@@ -5,10 +5,11 @@
  * vgck nor vgcfgrestore writes to such an area (tried with 2.03.16).
  */
 import { createHash } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
 import { MIB } from "../model/size.ts";
 import { forgetCache, readAt, writeAt } from "./device.ts";
+import { renameDurably } from "./durable.ts";
 
 /** Extents begin behind it (pe_start, LVM's default data alignment). */
 const AREA_BYTES = MIB;
@@ -26,7 +27,7 @@ export async function saveMetadata(device: string, file: string): Promise<void> 
   } finally {
     await handle.close();
   }
-  await rename(next, file);
+  await renameDurably(next, file);
 }
 
 /** @throws Error if there is no whole copy. */

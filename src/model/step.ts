@@ -84,6 +84,7 @@ export const Step = v.variant("kind", [
     partitions: v.array(PlannedPartition),
   }),
   v.strictObject({ ...common, kind: v.literal("open-esp"), device: Text }),
+  v.strictObject({ ...common, kind: v.literal("clear-claim") }),
   v.strictObject({
     ...common,
     kind: v.literal("make-group"),

@@ -3,6 +3,7 @@
  * breaks at compile time. Every step may be started again from its beginning after a power cut.
  */
 import type { Action } from "../model/action.ts";
+import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../model/claim.ts";
 import { AT } from "../model/places.ts";
 import type { Plan, Step, StepKind, StepOf } from "../model/step.ts";
 import { tableScript } from "./layout.ts";
@@ -108,6 +109,10 @@ const TABLE: Table = {
   "open-esp": (step) => [
     { do: "wait-for", path: step.device, seconds: 60 },
     { do: "open-esp", device: step.device },
+  ],
+
+  "clear-claim": (_step, _plan, { disk }) => [
+    { do: "zero", device: disk, offsetBytes: CLAIM_OFFSET_BYTES, sizeBytes: CLAIM_BYTES },
   ],
 
   "make-group": (step, plan) => [

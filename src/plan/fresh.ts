@@ -82,6 +82,12 @@ export function planFresh({ machine, config, ids, card, disk, content, wish, siz
     },
     steps.openEsp(ids.partitions.esp),
     {
+      kind: "clear-claim",
+      // Left there, it would give the disk up unasked should its state ever be damaged.
+      title: "take the mark back, now that the journal can be found",
+      repeats: false,
+    },
+    {
       kind: "make-group",
       title: `make the volume group ${group}`,
       repeats: false,

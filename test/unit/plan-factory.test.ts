@@ -66,6 +66,13 @@ test("the root is verified after everything that writes to it and before it beco
   }
 });
 
+test("the claim is gone before there is anything to lose: it would give the disk up unasked", () => {
+  const steps = kinds(plan(machine()));
+  const cleared = steps.indexOf("clear-claim");
+  assert.is(cleared, steps.indexOf("open-esp") + 1);
+  assert.ok(cleared < steps.indexOf("make-group"));
+});
+
 test("every disk but the planned one is protected, the card too", () => {
   const [first] = plan(
     machine([disk(), disk({ path: "/dev/vdb", serial: "X", sizeBytes: GIB })]),

@@ -1,0 +1,45 @@
+/*
+ * Directories and names that are on the disk when the call returns. FAT has no journal: a directory whose
+ * entry reached the disk without its cluster cannot be entered any more, and no repair brings it back.
+ */
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Makes what is missing of the path, each part flushed before the next. */
+export async function makeDirectory(path: string): Promise<void> {
+  const parent = dirname(path);
+  const isMade = await mkdir(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") return false;
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    },
+  );
+  if (isMade === undefined) {
+    await makeDirectory(parent);
+    return makeDirectory(path);
+  }
+  if (isMade) {
+    await flushDirectory(path);
+    await flushDirectory(parent);
+  }
+}
+
+/**
+ * Linux' vfat keeps the entry of the old name and points it at the new file in one sector write, so the
+ * name is valid at every instant.
+ */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await flushDirectory(dirname(to));
+}
+
+async function flushDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
