@@ -5,10 +5,15 @@
  * Owns: the cut. The scenarios say which steps, and judge what follows.
  */
 import type { Result } from "../../src/model/result.ts";
+import { join } from "node:path";
+import { command } from "./command.ts";
+import type { Drive } from "./hardware.ts";
 import { makeLayer, type Image } from "./images.ts";
 import { disk, RESULT_SECONDS, startRescue, type RescueOptions } from "./recovery.ts";
 import { findSteps, RESULT_LINE } from "./result.ts";
 import { must, type Context } from "./scenario.ts";
+import { dropFolder, makeSocketFolder } from "./scratch.ts";
+import { serveVolatileDisk } from "./volatile-disk.ts";
 
 export interface Cut {
   /** The kind of the step that is to be hit. */
@@ -26,25 +31,75 @@ export function secondsOf(result: Result, kind: string): number {
   return Math.max(...result.steps.filter((step) => step.kind === kind).map((s) => s.seconds), 0.1);
 }
 
+/** A disk that can be tried on: each attempt works on a branch of its own. */
+export interface Medium {
+  branch(context: Context, name: string): Promise<Branch>;
+}
+
+export interface Branch {
+  readonly drive: Drive;
+  /** After the machine was killed: what the disk holds then, and a remark for the report. */
+  cut(random: () => number): Promise<{ readonly medium: Medium; readonly remark: string }>;
+}
+
+/** A disk that keeps whatever was written to it: only the machine's memory is lost. */
+export function keepingMedium(image: Image): Medium & { readonly image: Image } {
+  return {
+    image,
+    async branch(context, name) {
+      const layer = await makeLayer(context.folder, `${name}-${context.random()}`, image);
+      return {
+        drive: disk(layer),
+        cut: async () => ({ medium: keepingMedium(layer), remark: "" }),
+      };
+    },
+  };
+}
+
+/** A disk with a write cache: of what was not flushed, each sector is there or not, by chance. */
+export function forgettingMedium(image: Image): Medium & { readonly image: Image } {
+  return {
+    image,
+    async branch(context, name) {
+      const file = join(context.folder, `${name}-${context.random()}.raw`);
+      await command(["cp", "--sparse=always", image.file, file]);
+      const sockets = makeSocketFolder();
+      const server = await serveVolatileDisk(file, join(sockets, "nbd"));
+      return {
+        drive: disk({ nbdSocket: server.socket }),
+        async cut(random) {
+          const { forgotten, unflushed } = server.cutPower(random);
+          await server.close();
+          dropFolder(sockets);
+          return {
+            medium: forgettingMedium({ file, format: "raw" }),
+            remark: `, ${forgotten} of ${unflushed} sectors forgotten`,
+          };
+        },
+      };
+    },
+  };
+}
+
 /**
- * Starts the recovery on a layer over `image`, and kills the machine inside the step. Returns the layer,
- * which holds what the disk held at that moment.
+ * Starts the recovery on a branch of the medium, and kills the machine inside the step. Returns the
+ * medium as it was at that moment.
  * @throws Error if the step never began, or could not be hit.
  */
-export async function cutPower(
+export async function cutPower<M extends Medium>(
   context: Context,
-  image: Image,
+  medium: M,
   options: Omit<RescueOptions, "drives">,
   cut: Cut,
   usualSeconds: number,
-): Promise<Image> {
+): Promise<M> {
   const wanted = new RegExp(`zshield: step \\d+/\\d+ ${cut.kind} begins`);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const layer = await makeLayer(context.folder, `cut-${cut.kind}-${context.random()}`, image);
+    const branch = await medium.branch(context, `cut-${cut.kind}`);
     const machine = await startRescue(context, {
       ...options,
       name: `cut-${cut.kind}`,
-      drives: [disk(layer)],
+      drives: [branch.drive],
     });
     for (let begun = 0; begun <= (cut.index ?? 0); begun++) {
       await machine.waitFor(wanted, RESULT_SECONDS, RESULT_LINE);
@@ -53,11 +108,12 @@ export async function cutPower(
     const delay = share * usualSeconds * 0.9;
     await Bun.sleep(delay * 1000);
     await machine.kill();
+    const after = await branch.cut(context.random);
     const hit = findSteps(machine.serial.text()).at(-1);
     must(hit !== undefined, "no step had begun");
     const words = `${delay.toFixed(2)} s into ${cut.kind}: hit step ${hit.number}/${hit.total} ${hit.kind}`;
-    context.note(`power cut ${words}`);
-    if (hit.kind === cut.kind) return layer;
+    context.note(`power cut ${words}${after.remark}`);
+    if (hit.kind === cut.kind) return after.medium as M;
   }
   throw new Error(`${cut.kind} could not be hit in ${ATTEMPTS} attempts`);
 }

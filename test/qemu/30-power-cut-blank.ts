@@ -1,16 +1,18 @@
 /*
  * One installation of a blank disk, and the power fails again and again: inside the table, LVM, a file
- * system, the copy, GRUB and the change-over. Each boot goes on where the last one was; the last one
- * starts through the card's GRUB, which has to choose the recovery by itself.
+ * system, the copy, GRUB, the change-over and the snapshot. The disk has a write cache that forgets: of
+ * what was written since the last flush each sector is there or not, by chance. Each boot goes on where
+ * the last one was; the last one starts through the card's GRUB, which has to choose that by itself.
  */
 import { compareWithGolden } from "../lab/inspect.ts";
 import { installedDisk } from "../lab/installed.ts";
-import { cutPower, secondsOf, type Cut } from "../lab/power-cut.ts";
+import { makeRaw } from "../lab/images.ts";
+import { cutPower, forgettingMedium, secondsOf, type Cut } from "../lab/power-cut.ts";
 import {
-  blankDisk,
   bootDisk,
   checkBooted,
   disk,
+  DISK_BYTES,
   finishRecovery,
   startCard,
 } from "../lab/recovery.ts";
@@ -24,6 +26,7 @@ const CUTS: readonly Cut[] = [
   { kind: "copy-tree" },
   { kind: "install-boot" },
   { kind: "switch-root" },
+  { kind: "take-backup" },
 ];
 
 export const scenario: Scenario = {
@@ -35,10 +38,11 @@ export const scenario: Scenario = {
   async run(context) {
     const { result: usual } = await installedDisk();
     const card = await context.card("small");
-    let image = await blankDisk(context);
+    let medium = forgettingMedium(makeRaw(context.folder, "blank", DISK_BYTES));
     for (const cut of CUTS) {
-      image = await cutPower(context, image, { card }, cut, secondsOf(usual, cut.kind));
+      medium = await cutPower(context, medium, { card }, cut, secondsOf(usual, cut.kind));
     }
+    const { image } = medium;
     const drive = disk(image);
     const machine = await startCard(context, card, [drive]);
     await machine.waitFor("starting: Recover to factory default", 120);

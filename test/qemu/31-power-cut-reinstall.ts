@@ -5,7 +5,7 @@
 import { makeLayer } from "../lab/images.ts";
 import { compareWithGolden } from "../lab/inspect.ts";
 import { installedDisk, installedLayer } from "../lab/installed.ts";
-import { cutPower, secondsOf, type Cut } from "../lab/power-cut.ts";
+import { cutPower, keepingMedium, secondsOf, type Cut } from "../lab/power-cut.ts";
 import { bootDisk, checkBooted, disk, recover, shutDown } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
 import { checkInstalled } from "../lab/system.ts";
@@ -31,11 +31,12 @@ export const scenario: Scenario = {
     await marked.console.output("echo stays > /user/mark && sync");
     await shutDown(marked);
 
-    let image = before;
+    let medium = keepingMedium(before);
     for (const cut of CUTS) {
       const options = { card, parameters: ["zshield.confirm=no"] };
-      image = await cutPower(context, image, options, cut, secondsOf(usual, cut.kind));
+      medium = await cutPower(context, medium, options, cut, secondsOf(usual, cut.kind));
     }
+    const { image } = medium;
     // From here on nobody says `confirm=no`: a recovery of ours that resumes asks nothing.
     const result = await recover(context, { card, drives: [disk(image)] });
     must(result.resumedAt !== undefined, "the result does not say that it was resumed");

@@ -4,8 +4,9 @@
  */
 import { compareWithGolden } from "../lab/inspect.ts";
 import { installedDisk } from "../lab/installed.ts";
-import { cutPower, type Cut } from "../lab/power-cut.ts";
-import { blankDisk, bootDisk, checkBooted, disk, recover } from "../lab/recovery.ts";
+import { makeRaw } from "../lab/images.ts";
+import { cutPower, forgettingMedium, type Cut } from "../lab/power-cut.ts";
+import { bootDisk, checkBooted, disk, DISK_BYTES, recover } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
 
@@ -28,8 +29,8 @@ export const scenario: Scenario = {
     for (const { cut, seconds } of cuts) {
       const folder = makeFolder("soak");
       const own = { ...context, folder };
-      const blank = await blankDisk(own);
-      const image = await cutPower(own, blank, { card }, cut, seconds);
+      const blank = forgettingMedium(makeRaw(folder, "blank", DISK_BYTES));
+      const { image } = await cutPower(own, blank, { card }, cut, seconds);
       await recover(own, { card, drives: [disk(image)] });
       const differences = await compareWithGolden(folder, card.card, image);
       must(
