@@ -113,7 +113,7 @@ export async function execute(execution: Execution): Promise<Performed> {
       }
       if (step.kind === "open-esp") isJournalOpen = true;
       if (!isBehind) {
-        const row = { kind: step.kind, title: step.title, seconds: seconds(), bytes };
+        const row = { kind: step.kind, seconds: seconds(), bytes };
         const done =
           step.repeats && resumedAt !== undefined ? journal.done : [...journal.done, row];
         await save({ next: index + 1, begun: 0, done });

@@ -257,5 +257,8 @@ async function menu(session: Session, request: Request, config: Config): Promise
 
 async function end({ consoles, watchdog }: Session, ending: Ending): Promise<never> {
   if (ending !== "reboot") watchdog.disarm();
-  return endMachine(ending, consoles.line);
+  return endMachine(ending, async (line) => {
+    consoles.line(line);
+    await consoles.drain();
+  });
 }

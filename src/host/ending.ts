@@ -7,22 +7,25 @@ import { query } from "./command.ts";
 
 export type Ending = "reboot" | "poweroff" | "halt" | "shell";
 
-export async function endMachine(ending: Ending, say: (line: string) => void): Promise<never> {
+export async function endMachine(
+  ending: Ending,
+  say: (line: string) => Promise<void>,
+): Promise<never> {
   await query(["sync"]).catch(() => undefined);
   switch (ending) {
     case "reboot":
-      say("rebooting");
+      await say("rebooting");
       writeFileSync("/proc/sysrq-trigger", "b");
       break;
     case "poweroff":
-      say("switching the power off");
+      await say("switching the power off");
       writeFileSync("/proc/sysrq-trigger", "o");
       break;
     case "halt":
-      say("halted; the power can be switched off");
+      await say("halted; the power can be switched off");
       break;
     case "shell":
-      say("a shell, because zshield.then=shell was given; the machine halts after it");
+      await say("a shell, because zshield.then=shell was given; the machine halts after it");
       await shell();
   }
   // The kernel ends the machine while we wait; after a halt nothing ends the wait.

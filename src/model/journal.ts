@@ -17,9 +17,7 @@ export const Journal = v.strictObject({
   /** How often the new root did not read back as golden and was made again. */
   setbacks: v.number(),
   /** What the steps took that are done, in order. */
-  done: v.array(
-    v.strictObject({ kind: v.string(), title: v.string(), seconds: v.number(), bytes: v.number() }),
-  ),
+  done: v.array(v.strictObject({ kind: v.string(), seconds: v.number(), bytes: v.number() })),
   /** Why the last attempt ended, if it ended by itself. */
   lastError: v.optional(v.string()),
 });

@@ -24,9 +24,7 @@ export const ResultSchema = v.strictObject({
   ),
   /** Version of the golden; "" if no card was found. */
   version: v.string(),
-  steps: v.array(
-    v.strictObject({ kind: v.string(), title: v.string(), seconds: v.number(), bytes: v.number() }),
-  ),
+  steps: v.array(v.strictObject({ kind: v.string(), seconds: v.number(), bytes: v.number() })),
   /** Peak resident memory of the agent itself. */
   peakMemoryBytes: v.number(),
   /** The step at which an interrupted recovery was taken up, counted from 1; absent if it was not one. */

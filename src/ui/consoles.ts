@@ -8,6 +8,8 @@ import { visible } from "../model/text.ts";
 export interface Consoles {
   /** One line on every console; control characters in it are made visible. */
   line(text: string): void;
+  /** Waits until every console has sent what it was given; a reset would cut the rest off. */
+  drain(): Promise<void>;
   /** The next line that somebody types anywhere. What was typed before the question does not count. */
   ask(question: string): Promise<string>;
 }
@@ -22,6 +24,7 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
   };
   return {
     line,
+    drain: async () => void (await Promise.all(paths.map(drainTerminal))),
     async ask(question) {
       line(question);
       return readLine(paths, () => line("that was typed before the question; type it again:"));
@@ -62,6 +65,13 @@ function writeWhole(terminal: number, bytes: Buffer): void {
       Bun.sleepSync(5);
     }
   }
+}
+
+/** stty applies its settings, here one that holds already, when all output has been sent (TCSADRAIN). */
+async function drainTerminal(path: string): Promise<void> {
+  const stty = Bun.spawn(["stty", "-F", path, "echo"], { stdio: ["ignore", "ignore", "ignore"] });
+  await Promise.race([stty.exited, Bun.sleep(10_000)]);
+  stty.kill("SIGKILL");
 }
 
 function isBusy(error: unknown): boolean {

@@ -24,7 +24,7 @@ const journalAt = (kind: string, begun = 1): Journal => ({
   begun,
   done: plan.steps
     .slice(0, stepOf(kind))
-    .map(({ kind: name, title }) => ({ kind: name, title, seconds: 1, bytes: 0 })),
+    .map(({ kind: name }) => ({ kind: name, seconds: 1, bytes: 0 })),
 });
 
 function interrupted(journal: Journal, path = "/dev/vda") {
