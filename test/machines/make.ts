@@ -182,9 +182,7 @@ function record(changes: Partial<StateRecord> = {}): StateRecord {
 function atCopy(): Machine {
   const plan = planFactory(machine([disk()]), config, wish, ids);
   const next = plan.steps.findIndex(({ kind }) => kind === "copy-tree");
-  const done = plan.steps
-    .slice(0, next)
-    .map(({ kind, title }) => ({ kind, title, seconds: 1, bytes: 0 }));
+  const done = plan.steps.slice(0, next).map(({ kind }) => ({ kind, seconds: 1, bytes: 0 }));
   const journal = { ...freshJournal(plan), next, begun: 1, done };
   const document = { ...record().document, version: "", journal };
   const state = record({
