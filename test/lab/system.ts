@@ -12,8 +12,12 @@ export async function checkInstalled(console: Console): Promise<void> {
     ["/user", "vgroup-lv--user"],
     ["/audit", "vgroup-lv--audit"],
   ]) {
-    const source = await console.output(`findmnt --noheadings --output SOURCE ${path}`);
-    must(source === `/dev/mapper/${volume}`, `${path} is mounted from ${source}`);
+    // A volume has more than one name; which of them findmnt prints depends on the initramfs.
+    const source = await console.output(
+      `realpath "$(findmnt --noheadings --output SOURCE ${path})" /dev/mapper/${volume}`,
+    );
+    const [found, wanted] = source.split("\n");
+    must(found === wanted, `${path} is mounted from ${found}, not from ${wanted} (${volume})`);
   }
   const report = "--reportformat json --options lv_name,origin,lv_snapshot_invalid,lv_attr";
   const lvs = JSON.parse(await console.output(`lvs ${report} vgroup 2>/dev/null`)) as {
