@@ -27,15 +27,22 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Linux' vfat keeps the entry of the old name and points it at the new file in one sector write, so the
- * name is valid at every instant.
+ * Linux' vfat points the entry of the old name at the new file, but writes that entry with the file and
+ * not with its directory: both are flushed. Still no atomic rename: what must survive any cut is written
+ * in place, in two copies (state-files.ts, lvm-metadata.ts).
  */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to);
+  const file = await open(to, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
   await flushDirectory(dirname(to));
 }
 
-async function flushDirectory(path: string): Promise<void> {
+export async function flushDirectory(path: string): Promise<void> {
   const directory = await open(path, "r");
   try {
     await directory.sync();

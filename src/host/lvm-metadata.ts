@@ -1,50 +1,84 @@
 /*
- * A copy of the first MiB of the physical volume, which holds LVM's label and its metadata area, as a file
- * with its digest in front. LVM keeps one copy there and writes it without flushing the disk, so a power
+ * A copy of the first MiB of the physical volume, which holds LVM's label and its metadata area, in two
+ * files, each with its digest in front. LVM keeps one copy there and writes it without flushing the disk, so a power
  * cut can leave a text that does not match its checksum; LVM then knows no group at all, and neither
  * vgck nor vgcfgrestore writes to such an area (tried with 2.03.16).
  */
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
-import { messageOf } from "../errors.ts";
+import { open, readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { MIB } from "../model/size.ts";
 import { forgetCache, readAt, writeAt } from "./device.ts";
-import { renameDurably } from "./durable.ts";
+import { flushDirectory } from "./durable.ts";
 
 /** Extents begin behind it (pe_start, LVM's default data alignment). */
 const AREA_BYTES = MIB;
 const DIGEST_BYTES = 32;
+const SEQUENCE_BYTES = 8;
 
-/** What the disk has, not what is cached; the file is whole or the one before it is still there. */
-export async function saveMetadata(device: string, file: string): Promise<void> {
+/** Two files, written in place in turns: what is being written is never the newest whole copy. */
+const COPIES = ["a", "b"] as const;
+
+interface Copy {
+  readonly file: string;
+  /** 0 where there is no whole copy. */
+  readonly sequence: number;
+  readonly area: Uint8Array;
+}
+
+/** What the disk has, not what is cached. `base`: path of the two files without their ending. */
+export async function saveMetadata(device: string, base: string): Promise<void> {
   await forgetCache([device]);
   const area = await readAt(device, 0, AREA_BYTES);
-  const next = `${file.slice(0, file.lastIndexOf("."))}.new`;
-  const handle = await open(next, "w");
+  const [older, newer] = await readCopies(base);
+  const sequence = Buffer.alloc(SEQUENCE_BYTES);
+  sequence.writeBigUInt64LE(BigInt(newer.sequence + 1));
+  const body = Buffer.concat([sequence, area]);
+  await overwrite(older.file, Buffer.concat([digestOf(body), body]));
+}
+
+/** @throws Error if there is no whole copy. */
+export async function restoreMetadata(device: string, base: string): Promise<void> {
+  const [, newest] = await readCopies(base);
+  if (newest.sequence === 0) {
+    throw new Error("the volume group cannot be read, and there is no whole copy of its metadata");
+  }
+  await writeAt(device, 0, newest.area);
+  await forgetCache([device]);
+}
+
+/** Both copies, the newest last. */
+async function readCopies(base: string): Promise<[Copy, Copy]> {
+  const [a, b] = await Promise.all(COPIES.map((name) => readCopy(`${base}.${name}`)));
+  if (!a || !b) throw new Error("there are two copies");
+  return a.sequence > b.sequence ? [b, a] : [a, b];
+}
+
+async function readCopy(file: string): Promise<Copy> {
+  const bytes = await readFile(file).catch(() => Buffer.alloc(0));
+  const body = bytes.subarray(DIGEST_BYTES);
+  const isWhole =
+    body.length === SEQUENCE_BYTES + AREA_BYTES &&
+    digestOf(body).equals(bytes.subarray(0, DIGEST_BYTES));
+  if (!isWhole) return { file, sequence: 0, area: new Uint8Array() };
+  return { file, sequence: Number(body.readBigUInt64LE()), area: body.subarray(SEQUENCE_BYTES) };
+}
+
+/** In place: neither FAT nor directory changes, once the file is there. */
+async function overwrite(file: string, bytes: Uint8Array): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  const handle = await open(file, found?.size === bytes.length ? "r+" : "w");
   try {
-    await handle.writeFile(Buffer.concat([digestOf(area), area]));
+    for (let done = 0; done < bytes.length;) {
+      done += (await handle.write(bytes, done, bytes.length - done, done)).bytesWritten;
+    }
     await handle.sync();
   } finally {
     await handle.close();
   }
-  await renameDurably(next, file);
+  if (!found) await flushDirectory(dirname(file));
 }
 
-/** @throws Error if there is no whole copy. */
-export async function restoreMetadata(device: string, file: string): Promise<void> {
-  const copy = await readFile(file).catch((error: unknown) => {
-    throw new Error(
-      `the volume group cannot be read, and there is no copy of it: ${messageOf(error)}`,
-    );
-  });
-  const area = copy.subarray(DIGEST_BYTES);
-  const isWhole =
-    area.length === AREA_BYTES && digestOf(area).equals(copy.subarray(0, DIGEST_BYTES));
-  if (!isWhole) throw new Error("the volume group cannot be read, and the copy of it is damaged");
-  await writeAt(device, 0, area);
-  await forgetCache([device]);
-}
-
-function digestOf(area: Uint8Array): Buffer {
-  return createHash("sha256").update(area).digest();
+function digestOf(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
 }

@@ -6,6 +6,6 @@ export const AT = {
   card: "/run/zshield/card",
   esp: "/run/zshield/esp",
   root: "/run/zshield/root",
-  groupCopy: "/run/zshield/esp/state/group.img",
+  groupCopy: "/run/zshield/esp/state/group",
   goldenDevice: "/dev/mapper/zshield-golden",
 } as const;

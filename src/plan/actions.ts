@@ -333,7 +333,7 @@ const TABLE: Table = {
       root: AT.esp,
       files: [],
       directories: [],
-      remove: [AT.groupCopy.slice(AT.esp.length)],
+      remove: [`${AT.groupCopy.slice(AT.esp.length)}.*`],
     },
     {
       do: "remove-directories",
