@@ -1,7 +1,7 @@
 /*
  * What an administrator wants to know at a glance, from the picture of the machine. Pure.
  */
-import type { Machine } from "../model/machine.ts";
+import { whyNotSameDisk, type Disk, type Machine } from "../model/machine.ts";
 import type { Status } from "../model/status.ts";
 import { BACKUP, ROOT } from "./volumes.ts";
 import { contentOf } from "./target.ts";
@@ -50,5 +50,23 @@ export function statusOf(machine: Machine): Status {
       trouble,
     };
   }
-  return { version: "", disk: "", root: "", trouble: ["no installation of zshield was found"] };
+  // Why a disk that looks like ours does not count is what its administrator has to know.
+  const reasons = machine.disks.flatMap((disk) => whyNotOurs(disk, machine));
+  const { groupsTrouble } = machine;
+  const trouble = [
+    "no installation of zshield was found",
+    ...reasons,
+    ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
+  ];
+  return { version: "", disk: "", root: "", trouble };
+}
+
+function whyNotOurs(disk: Disk, machine: Machine): string[] {
+  if (disk.stateTrouble !== undefined) return [`${disk.path}: its state: ${disk.stateTrouble}`];
+  if (!disk.state) return [];
+  const why = whyNotSameDisk(disk, disk.state.document.disk);
+  if (why !== undefined) return [`${disk.path}: its state was written for another disk: ${why}`];
+  const { groupUuid } = disk.state.document;
+  const group = machine.groups.find(({ uuid }) => uuid === groupUuid);
+  return [`${disk.path}: its volume group ${group ? "is not whole or not ours" : "was not found"}`];
 }
