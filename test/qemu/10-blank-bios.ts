@@ -5,13 +5,11 @@
 import { MIB } from "../../src/model/size.ts";
 import { compareWithGolden } from "../lab/inspect.ts";
 import {
-  awaitBoot,
   blankDisk,
   bootDisk,
   checkBooted,
   disk,
   finishRecovery,
-  shutDown,
   startCard,
 } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
@@ -49,9 +47,5 @@ export const scenario: Scenario = {
     await checkNoBun(alone.console);
     await checkInstalled(alone.console);
     await checkIdentity(alone.console);
-    await shutDown(alone);
-
-    const handedOver = await awaitBoot(await startCard(context, card, [drive]));
-    checkBooted(handedOver);
   },
 };

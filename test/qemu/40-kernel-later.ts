@@ -1,9 +1,10 @@
 /*
  * A kernel that is installed later, in the running appliance: GRUB on the ESP hands over to the
- * configuration that the distribution makes inside root, so the new kernel is what boots.
+ * configuration that the distribution makes inside root, so the new kernel is what boots. The second
+ * boot has the card first in the boot order: its GRUB hands over just the same.
  */
 import { installedLayer } from "../lab/installed.ts";
-import { bootDisk, checkBooted, disk, shutDown } from "../lab/recovery.ts";
+import { awaitBoot, bootDisk, checkBooted, disk, shutDown, startCard } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
 
 /** Higher than any real one; the modules are those of the kernel that it is a copy of. */
@@ -11,7 +12,7 @@ const LATER = "99.1.0-later";
 
 export const scenario: Scenario = {
   name: "kernel-later",
-  title: "a kernel installed later in the running system is what GRUB boots",
+  title: "a kernel installed later is what GRUB boots, also with the card first in the boot order",
   minutes: 3,
   needs: ["small"],
   async run(context) {
@@ -33,7 +34,8 @@ export const scenario: Scenario = {
       400,
     );
     await shutDown(before);
-    const after = await bootDisk(context, drive, { name: "after" });
+    const card = await context.card("small");
+    const after = await awaitBoot(await startCard(context, card, [drive]));
     checkBooted(after);
     const cmdline = await after.console.output("cat /proc/cmdline");
     must(
