@@ -32,6 +32,8 @@ export async function checkInstalled(console: Console): Promise<void> {
     backup.lv_snapshot_invalid === "" && backup.lv_attr?.startsWith("swi-a-s") === true,
     `snap0 is not valid: ${JSON.stringify(backup)}`,
   );
+  // LVM and udev may still be at work behind the login.
+  await console.output("systemctl is-system-running --wait || true", 120);
   // The small root does without zshield itself.
   await console.output("test ! -x /usr/bin/zshield || zshield status", 60);
 }
