@@ -4,15 +4,14 @@
  */
 import { readFile } from "node:fs/promises";
 import {
+  coreLbaOf,
   CORE_OFFSETS_BYTES,
+  freeCoreLba,
   patchBootImage,
   patchCoreImage,
   SECTOR_BYTES,
 } from "../model/boot-sector.ts";
 import { forgetCache, readAt, writeAt } from "./device.ts";
-
-/** Where boot.img keeps the sector of the core (include/grub/i386/pc/boot.h). */
-const KERNEL_SECTOR = 0x5c;
 
 /** @throws Error if what is read back is not what was written. */
 export async function writeBootImages(
@@ -23,17 +22,13 @@ export async function writeBootImages(
   const boot = new Uint8Array(await readFile(bootImage));
   const core = new Uint8Array(await readFile(coreImage));
   const sector0 = await readAt(disk, 0, SECTOR_BYTES);
-  const usedLba = Number(new DataView(sector0.buffer).getBigUint64(KERNEL_SECTOR, true));
-  const used = CORE_OFFSETS_BYTES.find((offset) => offset / SECTOR_BYTES === usedLba);
-  if (used !== undefined) {
+  const used = coreLbaOf(sector0) * SECTOR_BYTES;
+  if (CORE_OFFSETS_BYTES.some((offset) => offset === used)) {
     const wanted = imagesAt(boot, core, sector0, used);
-    if (
-      same(wanted.sector0, sector0) &&
-      same(wanted.core, await readAt(disk, used, wanted.core.length))
-    )
-      return;
+    const found = await readAt(disk, used, wanted.core.length);
+    if (same(wanted.sector0, sector0) && same(wanted.core, found)) return;
   }
-  const free = CORE_OFFSETS_BYTES.find((offset) => offset !== used) ?? CORE_OFFSETS_BYTES[0];
+  const free = freeCoreLba(sector0) * SECTOR_BYTES;
   const next = imagesAt(boot, core, sector0, free);
   await writeAt(disk, free, next.core);
   await forgetCache([disk]);
