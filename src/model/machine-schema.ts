@@ -8,7 +8,8 @@ import { CardDescription } from "./card.ts";
 import { Claim } from "./claim.ts";
 import { parseDocument } from "./document.ts";
 import type { Machine } from "./machine.ts";
-import { StateDocument } from "./state.ts";
+import { OPERATIONS } from "./operation.ts";
+import { PHASES, StateDocument } from "./state.ts";
 
 const Text = v.string();
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -28,8 +29,8 @@ const Partition = v.strictObject({
 
 const StateRecord = v.strictObject({
   sequence: Bytes,
-  phase: v.picklist(["recovering", "installed"]),
-  operation: v.picklist(["default", "latest"]),
+  phase: v.picklist(PHASES),
+  operation: v.picklist(OPERATIONS),
   root: Text,
   grub: Text,
   rescue: Text,

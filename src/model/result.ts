@@ -3,12 +3,13 @@
  * Owns: schema of the ZSHIELD-RESULT line. No I/O.
  */
 import * as v from "valibot";
+import { OPERATIONS } from "./operation.ts";
 
 export const RESULT_MARK = "ZSHIELD-RESULT ";
 
 export const ResultSchema = v.strictObject({
   schema: v.literal(1),
-  operation: v.picklist(["default", "latest", "menu", "none"]),
+  operation: v.picklist([...OPERATIONS, "menu", "none"]),
   outcome: v.picklist(["success", "refused", "failed"]),
   /** Whether anything was written to a disk. */
   changed: v.boolean(),

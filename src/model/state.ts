@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { Journal } from "./journal.ts";
+import { OPERATIONS, type Operation } from "./operation.ts";
 import { ResultSchema } from "./result.ts";
 
 export const STATE_DIRECTORY = "state";
@@ -38,12 +39,21 @@ export const StateDocument = v.strictObject({
 });
 export type StateDocument = v.InferOutput<typeof StateDocument>;
 
+/**
+ * `installed`: GRUB boots root. `requested`: the running system asked for `operation` at the next start;
+ * nothing has been changed yet. `changing`: the running system is changing its volumes; should the power
+ * fail now, the rescue system looks after them first (LVM flushes nothing). `recovering`: a recovery has
+ * begun, and root counts as whole only when it has ended.
+ */
+export const PHASES = ["installed", "requested", "changing", "recovering"] as const;
+export type Phase = (typeof PHASES)[number];
+
 /** What GRUB reads, as variables `zs_…`, besides the agent's own document. */
 export interface StateRecord {
   readonly sequence: number;
-  /** `recovering`: GRUB starts the rescue system with `operation`, so that it resumes. */
-  readonly phase: "recovering" | "installed";
-  readonly operation: "default" | "latest";
+  readonly phase: Phase;
+  /** What GRUB starts the rescue system with, unless the phase is `installed`. */
+  readonly operation: Operation;
   /** GRUB's name of the root volume without parentheses, `lvmid/<VG UUID>/<LV UUID>`; "" until there is one. */
   readonly root: string;
   /** Directories on this ESP below /zshield: `grub-…`, `rescue-…`; "" until installed. */
@@ -110,8 +120,8 @@ export function parseState(copy: StateCopy, block: Uint8Array, sum: string): Sta
 
 const StateFields = v.strictObject({
   zs_sequence: v.pipe(v.string(), v.regex(/^\d{1,15}$/, "the sequence is not a number")),
-  zs_phase: v.picklist(["recovering", "installed"]),
-  zs_operation: v.picklist(["default", "latest"]),
+  zs_phase: v.picklist(PHASES),
+  zs_operation: v.picklist(OPERATIONS),
   zs_root: v.string(),
   zs_grub: v.string(),
   zs_rescue: v.string(),

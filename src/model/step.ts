@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { GoldenDescription } from "./card.ts";
+import { OPERATIONS } from "./operation.ts";
 
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.string();
@@ -179,7 +180,7 @@ export type StepKind = Step["kind"];
 export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
 
 export const Plan = v.strictObject({
-  operation: v.picklist(["default", "latest"]),
+  operation: v.picklist(OPERATIONS),
   version: Text,
   disk: DiskIdentitySchema,
   /** What will be lost and what is kept, in words, for the question and for the log. */

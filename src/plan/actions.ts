@@ -18,7 +18,10 @@ export interface Surroundings {
   readonly behind: boolean;
 }
 
-/** After every change of the group, so that the next change may be cut anywhere. */
+/**
+ * After every change of the group, so that the next change may be cut anywhere. The ESP has to be open
+ * (AT.esp), in the rescue system as in the running one.
+ */
 function saveGroup(plan: Plan): Action {
   return { do: "save-group", device: plan.physicalVolume, file: AT.groupCopy };
 }

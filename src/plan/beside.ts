@@ -3,6 +3,7 @@
  * bootable is there at every instant for which the group has room. Pure.
  */
 import { Refusal } from "../errors.ts";
+import { OUR_TAG } from "../model/backup.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Card, Disk, Machine, VolumeGroup } from "../model/machine.ts";
@@ -11,7 +12,6 @@ import { printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
-import { OUR_TAG } from "./target.ts";
 import { AUDIT, BACKUP, NEW_ROOT, OLD_ROOT, ROOT } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 

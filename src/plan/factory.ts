@@ -2,6 +2,7 @@
  * The plan for "recover to factory default". A pure function from what was found to a list of steps,
  * or a Refusal that says why not. Everything random or dated comes in as an argument.
  */
+import { OUR_TAG } from "../model/backup.ts";
 import { volumeSizes, type Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Machine, VolumeGroup } from "../model/machine.ts";
@@ -9,7 +10,7 @@ import type { Plan } from "../model/step.ts";
 import { planBeside } from "./beside.ts";
 import { planFresh } from "./fresh.ts";
 import * as preconditions from "./preconditions.ts";
-import { chooseDisk, contentOf, OUR_TAG, type Content } from "./target.ts";
+import { chooseDisk, contentOf, type Content } from "./target.ts";
 import { AUDIT, USER } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 

@@ -3,6 +3,7 @@
  * whose content was given up, and where nothing of ours is to be kept. Pure.
  */
 import { Refusal } from "../errors.ts";
+import { OUR_TAG } from "../model/backup.ts";
 import { DISK_LABEL } from "../model/card.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../model/claim.ts";
 import { EXTENT_BYTES, groupBytes, type Config } from "../model/config.ts";
@@ -13,7 +14,7 @@ import { MIB, printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
-import { OUR_TAG, type Content } from "./target.ts";
+import type { Content } from "./target.ts";
 import { AUDIT, ROOT, USER } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 

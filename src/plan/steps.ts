@@ -1,6 +1,7 @@
 /*
  * The steps that plans are put together from, each with its title. Pure: sizes, names and UUIDs come in.
  */
+import { printBackupTags } from "../model/backup.ts";
 import { digestOfCard } from "../model/card.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
@@ -9,7 +10,6 @@ import { printSize } from "../model/size.ts";
 import type { Step } from "../model/step.ts";
 import { identityFiles, MACHINE_ONLY, MADE_ANEW } from "./identity.ts";
 import { neededCard } from "./preconditions.ts";
-import { OUR_TAG } from "./target.ts";
 import { BACKUP, NEW_ROOT, ROOT } from "./volumes.ts";
 
 /** The steps that depend on this boot's device names; planned anew when a recovery is resumed. */
@@ -170,12 +170,12 @@ export function takeBackup(card: Card, group: string, ids: Ids, sizeBytes: numbe
     origin: ROOT,
     name: BACKUP,
     sizeBytes,
-    tags: [
-      OUR_TAG,
-      `zshield.time=${ids.nowSeconds}`,
-      "zshield.reason=factory",
-      `zshield.version=${card.description.version.replace(/[^A-Za-z0-9_+.\-]/g, "_")}`,
-    ],
+    tags: printBackupTags({
+      timeSeconds: ids.nowSeconds,
+      reason: "factory",
+      version: card.description.version,
+      boot: "",
+    }),
   };
 }
 

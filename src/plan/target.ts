@@ -3,15 +3,13 @@
  * Owns: the candidates, the refusals that list them, and the meaning of "blank", "ours", "foreign".
  */
 import { Refusal } from "../errors.ts";
+import { OUR_TAG } from "../model/backup.ts";
 import type { DiskSelector } from "../model/cmdline.ts";
 import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
 import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
 import type { Journal } from "../model/journal.ts";
 import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
-
-/** The tag on our volume group and on each of our volumes. */
-export const OUR_TAG = "zshield";
 
 /** What lies on a disk, as far as a recovery cares. */
 export type Content =

@@ -8,3 +8,5 @@ export const OLD_ROOT = "lv-root-old";
 export const USER = "lv-user";
 export const AUDIT = "lv-audit";
 export const BACKUP = "snap0";
+/** A backup that is being taken while the last one is still there; then it gets its name. */
+export const NEW_BACKUP = "snap0-new";

@@ -35,6 +35,7 @@ export function planLines(plan: Plan): string[] {
 export const OPERATIONS = {
   default: "Recover to factory default",
   latest: "Recover to latest backup",
+  repair: "Repair the installed system",
 } as const;
 
 /** What has to be typed so that the plan may start. */
