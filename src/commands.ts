@@ -5,8 +5,9 @@
 import { parseArgs } from "node:util";
 import { UsageError, messageOf } from "./errors.ts";
 import { PARAMETERS } from "./model/cmdline.ts";
+import { OPERATIONS } from "./model/operation.ts";
 import { TOOLS } from "./model/tools.ts";
-import { checkConfigFile, planDefault, probe, status } from "./commands/look.ts";
+import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { recover } from "./commands/recover.ts";
 import { VERSION } from "./version.ts";
 
@@ -37,7 +38,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: "plan",
     usage:
-      "plan default [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
+      "plan default|latest|repair [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
     summary: "print what a recovery would do, and do nothing",
     options: {
       json: { type: "boolean" },
@@ -49,20 +50,22 @@ export const VERBS: readonly Verb[] = [
       confirm: { type: "string" },
     },
     words: [1, 1],
-    run(values, [operation]) {
-      if (operation !== "default") {
-        throw new UsageError(`there is no plan "${operation}"; known: default`, "plan");
+    run(values, [name]) {
+      const operation = OPERATIONS.find((known) => known === name);
+      if (operation === undefined) {
+        throw new UsageError(`there is no plan "${name}"; known: ${OPERATIONS.join(", ")}`, "plan");
       }
       // The same words as on the kernel command line, judged by the same rules.
       const parameters = ["disk", "erase", "keep", "confirm"].flatMap((name) => {
         const value = text(values[name]);
         return value === undefined ? [] : [`zshield.${name}="${value}"`];
       });
-      return planDefault({
+      return planRecovery({
+        operation,
         json: values["json"] === true,
         machine: text(values["machine"]),
         config: text(values["config"]),
-        cmdline: ["zshield_recovery=default", ...parameters].join(" "),
+        cmdline: [`zshield_recovery=${operation}`, ...parameters].join(" "),
       });
     },
   },

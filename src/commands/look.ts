@@ -9,6 +9,7 @@ import { makeIds } from "../host/ids.ts";
 import { readMachine } from "../host/probe.ts";
 import { parseCmdline } from "../model/cmdline.ts";
 import { volumeSizes } from "../model/config.ts";
+import type { Operation } from "../model/operation.ts";
 import type { Machine } from "../model/machine.ts";
 import { parseMachine } from "../model/machine-schema.ts";
 import { printSize, sizeOn } from "../model/size.ts";
@@ -30,7 +31,8 @@ export async function probe({ json }: { json: boolean }): Promise<void> {
     print([...machineLines(machine), ...machine.disks.flatMap((disk) => diskLines(disk, machine))]);
 }
 
-export async function planDefault(options: {
+export async function planRecovery(options: {
+  operation: Operation;
   json: boolean;
   machine: string | undefined;
   config: string | undefined;
@@ -41,7 +43,7 @@ export async function planDefault(options: {
   const machine =
     options.machine === undefined ? await readMachine() : readMachineFile(options.machine);
   const { plan, disk, journal } = decide(machine, config, request, makeIds(), {
-    operation: "default",
+    operation: options.operation,
     anew: false,
   });
   if (options.json) {

@@ -1,10 +1,10 @@
 /*
  * What an administrator wants to know at a glance, from the picture of the machine. Pure.
  */
-import { whyNotSameDisk, type Disk, type Machine } from "../model/machine.ts";
+import type { Machine } from "../model/machine.ts";
 import type { Status } from "../model/status.ts";
 import { BACKUP, ROOT } from "./volumes.ts";
-import { contentOf } from "./target.ts";
+import { contentOf, whyNotOurs } from "./target.ts";
 
 export function statusOf(machine: Machine): Status {
   for (const disk of machine.disks) {
@@ -51,7 +51,9 @@ export function statusOf(machine: Machine): Status {
     };
   }
   // Why a disk that looks like ours does not count is what its administrator has to know.
-  const reasons = machine.disks.flatMap((disk) => whyNotOurs(disk, machine));
+  const reasons = machine.disks
+    .filter(({ state, stateTrouble }) => state !== undefined || stateTrouble !== undefined)
+    .map((disk) => `${disk.path}: ${whyNotOurs(disk, machine)}`);
   const { groupsTrouble } = machine;
   const trouble = [
     "no installation of zshield was found",
@@ -59,14 +61,4 @@ export function statusOf(machine: Machine): Status {
     ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
   ];
   return { version: "", disk: "", root: "", trouble };
-}
-
-function whyNotOurs(disk: Disk, machine: Machine): string[] {
-  if (disk.stateTrouble !== undefined) return [`${disk.path}: its state: ${disk.stateTrouble}`];
-  if (!disk.state) return [];
-  const why = whyNotSameDisk(disk, disk.state.document.disk);
-  if (why !== undefined) return [`${disk.path}: its state was written for another disk: ${why}`];
-  const { groupUuid } = disk.state.document;
-  const group = machine.groups.find(({ uuid }) => uuid === groupUuid);
-  return [`${disk.path}: its volume group ${group ? "is not whole or not ours" : "was not found"}`];
 }

@@ -24,15 +24,17 @@ export function machineLines(machine: Machine): string[] {
 
 export function planLines(plan: Plan): string[] {
   return [
-    `${OPERATIONS[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
-    plan.loses.length === 0 ? "will be lost: nothing, the disk is empty" : "WILL BE LOST:",
+    `${OPERATION_TITLES[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
+    plan.loses.length > 0
+      ? "WILL BE LOST:"
+      : `will be lost: nothing${plan.operation === "default" ? ", the disk is empty" : ""}`,
     ...plan.loses.map((text) => `  - ${text}`),
     ...(plan.keeps.length === 0 ? [] : ["will be kept:"]),
     ...plan.keeps.map((text) => `  - ${text}`),
   ];
 }
 
-export const OPERATIONS = {
+export const OPERATION_TITLES = {
   default: "Recover to factory default",
   latest: "Recover to latest backup",
   repair: "Repair the installed system",
