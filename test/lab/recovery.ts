@@ -250,3 +250,22 @@ export function checkBooted({ root, failed }: Booted): void {
   must(INSTALLED_ROOTS.includes(root), `the root is ${root}, not ${INSTALLED_ROOTS[0]}`);
   must(failed.length === 0, `failed units: ${failed.join(", ")}`);
 }
+
+/** Places in GRUB's menus (grub/card-menu.cfg, grub/disk-menu.cfg), from the top. */
+const MENU = ["installed", "default", "latest", "repair", "menu"] as const;
+
+/** Chooses an entry as a person does, with the keys of the serial console. */
+export async function chooseEntry(machine: Machine, entry: (typeof MENU)[number]): Promise<void> {
+  await machine.waitFor(/Boot the installed system/, 120);
+  // Ctrl-N is the arrow down.
+  machine.send(`${"\x0e".repeat(MENU.indexOf(entry))}\r`);
+  await machine.waitFor(/starting: Re/, 60);
+}
+
+/** Answers the question before anything is lost as it asks to be answered. */
+export async function agree(machine: Machine): Promise<void> {
+  await machine.waitFor(/Type the last 4 characters[^\n]*/, 240, /ZSHIELD-RESULT/);
+  // What is typed in the first moments does not count: keys may be held down while a machine boots.
+  await Bun.sleep(3000);
+  machine.send(`${DISK_SERIAL.slice(-4)}\r`);
+}
