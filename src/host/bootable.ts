@@ -7,22 +7,18 @@ import { join } from "node:path";
 
 const CONFIGURATIONS = ["boot/grub/grub.cfg", "boot/grub2/grub.cfg"];
 
-/** The newest kernel that has all it needs. @throws Error that names what is missing. */
+/** The newest kernel, which is what GRUB starts. @throws Error that names what is missing. */
 export async function checkBootable(root: string): Promise<string> {
   const configuration = CONFIGURATIONS.find((path) => existsSync(join(root, path)));
   if (configuration === undefined) {
     throw new Error(`there is no GRUB configuration in this root (${CONFIGURATIONS.join(", ")})`);
   }
   const names = readdirSync(join(root, "boot"));
-  const faults: string[] = [];
-  for (const kernel of kernelsIn(names)) {
-    const why = whyNotWhole(root, names, kernel);
-    if (why === undefined) return kernel;
-    faults.push(why);
-  }
-  throw new Error(
-    faults.length === 0 ? "there is no kernel in /boot of this root" : faults.join("; "),
-  );
+  const [newest] = kernelsIn(names);
+  if (newest === undefined) throw new Error("there is no kernel in /boot of this root");
+  const why = whyNotWhole(root, names, newest);
+  if (why !== undefined) throw new Error(why);
+  return newest;
 }
 
 /** Versions of `vmlinuz-…`, newest first. */

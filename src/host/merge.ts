@@ -13,6 +13,7 @@ export interface Merge {
   readonly origin: string;
   readonly start: readonly string[];
   readonly goOn: readonly string[];
+  readonly begunBefore: boolean;
 }
 
 /** A merge that does not get a sector further for so long has stopped. */
@@ -34,6 +35,9 @@ export async function merge(
   const { group, name, origin } = action;
   const before = await readStates(group);
   const snapshot = before.find((volume) => volume.name === name && volume.origin === origin);
+  if (!snapshot && !action.begunBefore) {
+    throw new Error(`${group}/${name} is no snapshot of ${origin} any more; nothing was merged`);
+  }
   if (snapshot && !snapshot.merging) {
     const status = await readSnapshotStatus(group, name);
     const total = status.kind === "valid" ? status.usedBytes : 0;

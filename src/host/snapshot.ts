@@ -18,7 +18,7 @@ export interface SnapshotName {
 
 /** What `dmsetup status` tells of a snapshot, or of the origin that one is being merged into. */
 export type SnapshotStatus =
-  | { readonly kind: "valid"; readonly usedBytes: number; readonly metadataBytes: number }
+  | { readonly kind: "valid"; readonly usedBytes: number }
   /** In the kernel's words: `Invalid`, `Overflow`, `Merge failed`. */
   | { readonly kind: "bad"; readonly why: string }
   /** The volume is neither of the two. */
@@ -28,13 +28,9 @@ export type SnapshotStatus =
 export function parseSnapshotStatus(text: string): SnapshotStatus {
   const [, , target, ...rest] = text.trim().split(/\s+/);
   if (target !== "snapshot" && target !== "snapshot-merge") return { kind: "none" };
-  const numbers = /^(\d+)\/\d+ (\d+)$/.exec(rest.join(" "));
-  if (!numbers) return { kind: "bad", why: rest.join(" ") };
-  return {
-    kind: "valid",
-    usedBytes: Number(numbers[1]) * SECTOR_BYTES,
-    metadataBytes: Number(numbers[2]) * SECTOR_BYTES,
-  };
+  const used = /^(\d+)\/\d+ \d+$/.exec(rest.join(" "))?.[1];
+  if (used === undefined) return { kind: "bad", why: rest.join(" ") };
+  return { kind: "valid", usedBytes: Number(used) * SECTOR_BYTES };
 }
 
 /** The name that device-mapper gives a volume: a dash inside a part is doubled. */

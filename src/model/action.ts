@@ -149,7 +149,7 @@ export type Action =
     }
   /**
    * Merges the snapshot with `start`; a merge that goes on already, because the power failed in it, is
-   * waited for with `goOn`. Nothing where it is done.
+   * waited for with `goOn`. Where there is no such snapshot, it is done if it was `begunBefore`.
    */
   | {
       readonly do: "merge";
@@ -158,6 +158,7 @@ export type Action =
       readonly origin: string;
       readonly start: readonly string[];
       readonly goOn: readonly string[];
+      readonly begunBefore: boolean;
     }
   /** `look` changes nothing; only where it finds faults, `repair` is run. */
   | {

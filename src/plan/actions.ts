@@ -326,7 +326,7 @@ const TABLE: Table = {
     ];
   },
 
-  "merge-backup": (step, plan) => [
+  "merge-backup": (step, plan, { again }) => [
     {
       do: "merge",
       group: step.group,
@@ -339,6 +339,7 @@ const TABLE: Table = {
         ...lvm(plan, "lvchange", "--config", "activation/polling_interval=1"),
         ...["--poll", "y", `${step.group}/${step.origin}`],
       ],
+      begunBefore: again,
     },
     saveGroup(plan),
   ],

@@ -3,6 +3,8 @@
  * power cut right after the damage. Each time the root is what it was when the backup was taken, to the
  * byte, and user and audit data are as they were left.
  */
+import { faultsOfRestored, readRootState } from "../lab/backup-judge.ts";
+import type { Image } from "../lab/images.ts";
 import { installedLayer } from "../lab/installed.ts";
 import {
   agree,
@@ -14,7 +16,7 @@ import {
   shutDown,
   startCard,
 } from "../lab/recovery.ts";
-import { must, type Scenario } from "../lab/scenario.ts";
+import { must, type Context, type Scenario } from "../lab/scenario.ts";
 import { checkInstalled } from "../lab/system.ts";
 
 const DAMAGE = [
@@ -27,6 +29,18 @@ const DAMAGE = [
   "sync",
 ];
 
+/** SHA-256 of the root as the backup holds it, which the damaged root must not equal. */
+async function readBackup(context: Context, image: Image): Promise<string> {
+  const { backup, root } = await readRootState(context.folder, image);
+  must(backup !== undefined && backup !== root, "the backup and the damaged root are the same");
+  return backup;
+}
+
+async function checkRestored(context: Context, image: Image, wanted: string): Promise<void> {
+  const faults = faultsOfRestored(await readRootState(context.folder, image), wanted);
+  must(faults.length === 0, faults.join("; "));
+}
+
 export const scenario: Scenario = {
   name: "latest",
   title: "the last backup is put back, from the card and again from the disk alone; data stays",
@@ -34,17 +48,20 @@ export const scenario: Scenario = {
   needs: ["small"],
   async run(context) {
     const card = await context.card("small");
-    const drive = disk(await installedLayer(context));
+    const image = await installedLayer(context);
+    const drive = disk(image);
     const before = await bootDisk(context, drive, { name: "before" });
     checkBooted(before);
     await before.console.output(DAMAGE.join(" && "));
     await shutDown(before);
+    const wanted = await readBackup(context, image);
 
     const first = await startCard(context, card, [drive], { name: "from-card" });
     await chooseEntry(first, "latest");
     await agree(first);
     const result = await finishRecovery(first);
     must(result.operation === "latest", `it did ${result.operation}`);
+    await checkRestored(context, image, wanted);
 
     const between = await bootDisk(context, drive, { name: "between" });
     checkBooted(between);
@@ -61,6 +78,7 @@ export const scenario: Scenario = {
     await chooseEntry(second, "latest");
     await agree(second);
     await finishRecovery(second);
+    await checkRestored(context, image, wanted);
 
     const after = await bootDisk(context, drive, { name: "after" });
     checkBooted(after);

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { checkBootable, kernelsIn } from "../../src/host/bootable.ts";
+import { checkFileSystem } from "../../src/host/file-system.ts";
 import { parseVolumeStates } from "../../src/host/lvm.ts";
 import { parseMergePercent } from "../../src/host/merge.ts";
 import { mapperName, parseSnapshotStatus } from "../../src/host/snapshot.ts";
@@ -17,14 +18,8 @@ test("progress of a merge", () => {
 });
 
 for (const [text, wanted] of [
-  [
-    "0 8388608 snapshot 2832/8454144 16\n",
-    { kind: "valid", usedBytes: 2832 * 512, metadataBytes: 16 * 512 },
-  ],
-  [
-    "0 8388608 snapshot-merge 16/8454144 16",
-    { kind: "valid", usedBytes: 16 * 512, metadataBytes: 16 * 512 },
-  ],
+  ["0 8388608 snapshot 2832/8454144 16\n", { kind: "valid", usedBytes: 2832 * 512 }],
+  ["0 8388608 snapshot-merge 16/8454144 16", { kind: "valid", usedBytes: 16 * 512 }],
   ["0 8388608 snapshot Invalid", { kind: "bad", why: "Invalid" }],
   ["0 8388608 snapshot Overflow", { kind: "bad", why: "Overflow" }],
   ["0 8388608 snapshot-merge Merge failed", { kind: "bad", why: "Merge failed" }],
@@ -85,6 +80,31 @@ test("what is missing is named", async () => {
   assert.match(await bootable([GRUB, "boot/vmlinuz-6"]), /kernel 6 has no initramfs/);
   const without = [GRUB, "boot/vmlinuz-6", "boot/initrd.img-6"];
   assert.match(await bootable(without), /kernel 6 has no modules/);
+});
+
+test("an older kernel that is whole does not help: GRUB starts the newest", async () => {
+  const older = [GRUB, "boot/vmlinuz-5", "boot/initrd.img-5", "lib/modules/5/modules.dep"];
+  const newer = ["boot/vmlinuz-6", "boot/initrd.img-6"];
+  assert.match(await bootable([...older, ...newer]), /kernel 6 has no modules/);
+});
+
+async function check(lookCode: number, repairCode: number): Promise<string> {
+  const end = (code: number) => ["sh", "-c", `exit ${code}`];
+  let repaired = false;
+  const outcome = await checkFileSystem(end(lookCode), end(repairCode), (line) => {
+    repaired ||= line.startsWith("+ ");
+  }).then(
+    () => "good",
+    () => "failed",
+  );
+  return `${repaired ? "repaired, " : ""}${outcome}`;
+}
+
+test("a file system is repaired only where the look found faults", async () => {
+  assert.is(await check(0, 1), "good");
+  assert.is(await check(4, 1), "repaired, good");
+  assert.is(await check(4, 4), "repaired, failed");
+  assert.is(await check(8, 0), "failed");
 });
 
 test.run();

@@ -9,6 +9,7 @@ import { AT } from "../../src/model/places.ts";
 import { GIB } from "../../src/model/size.ts";
 import { Plan, type StepKind } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
+import { decide } from "../../src/plan/decide.ts";
 import { planFactory } from "../../src/plan/factory.ts";
 import { config, ids, installed, machine, wish } from "./example.ts";
 import * as v from "valibot";
@@ -52,6 +53,18 @@ for (const [kind, ...wanted] of [
 test("an interrupted copy trusts what is there only by its content", () => {
   assert.ok(lines(fresh, "copy-tree", true)[0]?.includes("--checksum"));
   assert.not.ok(lines(fresh, "copy-tree", false)[0]?.includes("--checksum"));
+});
+
+test("a merge counts as done without its snapshot only where it was begun before", () => {
+  const on = machine([found.disk], [found.group]);
+  const { plan } = decide(on, config, wish, ids, { operation: "latest", anew: false });
+  const step = plan.steps.find(({ kind }) => kind === "merge-backup");
+  const merges = (again: boolean) =>
+    step ? actionsFor(step, plan, { disk: "/dev/vda", again, behind: false }) : [];
+  for (const again of [false, true]) {
+    const merge = merges(again).find((action) => action.do === "merge");
+    assert.is(merge?.do === "merge" && merge.begunBefore, again);
+  }
 });
 
 test("the table is written in one call, from a script with every UUID", () => {
