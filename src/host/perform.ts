@@ -218,6 +218,14 @@ const TABLE: Table = {
     await query(readable);
   },
 
+  async "grow-volume"({ group, name, sizeBytes }, { plan, log }) {
+    const volume = `${group}/${name}`;
+    const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
+    if (Number(size) >= sizeBytes) return;
+    const devices = ["--devices", plan.physicalVolume];
+    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
+  },
+
   async "learn-group"({ group }, world) {
     const uuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
     world.updateRecord({ groupUuid: uuid });
@@ -280,6 +288,7 @@ async function lvmField(
   report: "vgs" | "lvs",
   field: string,
   name: string,
+  format: readonly string[] = [],
 ): Promise<string> {
   const text = await query([
     "lvm",
@@ -287,6 +296,7 @@ async function lvmField(
     "--devices",
     plan.physicalVolume,
     "--noheadings",
+    ...format,
     "--options",
     field,
     name,

@@ -130,6 +130,13 @@ export type Action =
       readonly readable: readonly string[];
     }
   | { readonly do: "learn-group"; readonly group: string }
+  /** `lvextend` unless the volume has that size; LVM calls an equal size a failure. */
+  | {
+      readonly do: "grow-volume";
+      readonly group: string;
+      readonly name: string;
+      readonly sizeBytes: number;
+    }
   | { readonly do: "use-boot"; readonly grub: string; readonly rescue: string }
   | { readonly do: "switch-root"; readonly group: string; readonly name: string }
   | {

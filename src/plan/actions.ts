@@ -321,6 +321,7 @@ const TABLE: Table = {
           step.name,
           "--size",
           `${step.sizeBytes}b`,
+          ...(step.chunkBytes === undefined ? [] : ["--chunksize", `${step.chunkBytes}b`]),
           ...step.tags.flatMap((tag) => ["--addtag", tag]),
           `${step.group}/${step.origin}`,
         ),
@@ -328,6 +329,30 @@ const TABLE: Table = {
       saveGroup(plan),
     ];
   },
+
+  "grow-volume": (step, plan) => [
+    { do: "grow-volume", group: step.group, name: step.name, sizeBytes: step.sizeBytes },
+    saveGroup(plan),
+  ],
+
+  "tag-volume": (step, plan) => [
+    run(
+      lvm(
+        plan,
+        "lvchange",
+        ...step.remove.flatMap((tag) => ["--deltag", tag]),
+        ...step.add.flatMap((tag) => ["--addtag", tag]),
+        `${step.group}/${step.name}`,
+      ),
+    ),
+    saveGroup(plan),
+  ],
+
+  // Off and on again: what dmeventd runs when it fills has the name in it that it had when it was taken.
+  "watch-backup": (step, plan) =>
+    ["n", "y"].map((value) =>
+      run(lvm(plan, "lvchange", "--monitor", value, `${step.group}/${step.name}`)),
+    ),
 
   "tidy-esp": (step) => [
     // From here on the running system changes the group; an old copy would be worse than none.

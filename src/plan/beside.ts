@@ -120,7 +120,10 @@ export function planBeside({
       ],
     },
     giveUpAfter(name, OLD_ROOT),
-    steps.takeBackup(card, name, ids, layout.backupBytes(rootBytes, freeInTheEnd)),
+    steps.takeBackup(
+      { card, group: name, ids, config },
+      layout.backupBytes(rootBytes, freeInTheEnd, config.backup.chunk),
+    ),
     ...steps.epilogue(card),
   ];
   const { user, audit } = config.volume;

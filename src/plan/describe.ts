@@ -74,6 +74,10 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [
         `put LVM's metadata back from ${action.file} if this fails: ${quote(action.readable)}`,
       ];
+    case "grow-volume":
+      return [
+        `make ${action.group}/${action.name} at least ${printSize(action.sizeBytes)} large (lvextend)`,
+      ];
     case "learn-group":
       return [`note the UUID of the volume group ${action.group}`];
     case "use-boot":

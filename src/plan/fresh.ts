@@ -105,7 +105,10 @@ export function planFresh({ machine, config, ids, card, disk, content, wish, siz
     ...steps.rootSteps({ card, config, ids, group, volume: ROOT }),
     steps.installBoot(card, ids.partitions.esp, disk.logicalSectorBytes),
     steps.switchRoot(group, ROOT),
-    steps.takeBackup(card, group, ids, layout.backupBytes(sizes.root, free)),
+    steps.takeBackup(
+      { card, group, ids, config },
+      layout.backupBytes(sizes.root, free, config.backup.chunk),
+    ),
     ...steps.epilogue(card),
   ];
   return {

@@ -161,7 +161,10 @@ export function switchRoot(group: string, name: string): Step {
   };
 }
 
-export function takeBackup(card: Card, group: string, ids: Ids, sizeBytes: number): Step {
+export function takeBackup(
+  { card, group, ids, config }: { card: Card; group: string; ids: Ids; config: Config },
+  sizeBytes: number,
+): Step {
   return {
     kind: "take-backup",
     title: `take the first backup, ${BACKUP} (${printSize(sizeBytes)})`,
@@ -170,6 +173,7 @@ export function takeBackup(card: Card, group: string, ids: Ids, sizeBytes: numbe
     origin: ROOT,
     name: BACKUP,
     sizeBytes,
+    chunkBytes: config.backup.chunk,
     tags: printBackupTags({
       timeSeconds: ids.nowSeconds,
       reason: "factory",
