@@ -19,7 +19,10 @@ import { isMounted } from "./host/mounts.ts";
 import { readState, writeState } from "./host/state-files.ts";
 
 /** Steps that only look. The identity of the disk is read again just before the first other one. */
-const LOOKS: readonly StepKind[] = ["protect-disks", "open-golden", "check-golden", "check-card"];
+const LOOKS: readonly StepKind[] = [
+  ...(["protect-disks", "open-golden", "open-boot-files"] as const),
+  ...(["check-golden", "check-card", "check-backup"] as const),
+];
 
 export interface Execution {
   readonly plan: Plan;

@@ -28,6 +28,7 @@ operation() {
     case " $line " in
         *' zshield_recovery=default '*) echo default ;;
         *' zshield_recovery=latest '*) echo latest ;;
+        *' zshield_recovery=repair '*) echo repair ;;
         *' zshield_recovery=menu '*) echo menu ;;
         *) echo none ;;
     esac
@@ -88,7 +89,7 @@ tell_agent() {
 tell_boot() {
     read -r line < /proc/cmdline
     case " $line " in
-        *' root=zshield '*) how="root=zshield, but neither zshield_recovery=default nor latest nor menu" ;;
+        *' root=zshield '*) how="root=zshield, but none of zshield_recovery=default, latest, repair, menu" ;;
     esac
     echo "zshield: the golden system could not be started${how:+: ${how%.}}."
     if command -v systemctl > /dev/null; then

@@ -2,13 +2,14 @@
  * The verbs that only look: probe, plan, status, config.
  */
 import { readFileSync } from "node:fs";
-import { Refusal, messageOf } from "../errors.ts";
+import { EXIT, Refusal, messageOf } from "../errors.ts";
 import { quote } from "../host/command.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { makeIds } from "../host/ids.ts";
 import { readMachine } from "../host/probe.ts";
 import { parseCmdline } from "../model/cmdline.ts";
 import { volumeSizes } from "../model/config.ts";
+import type { Operation } from "../model/operation.ts";
 import type { Machine } from "../model/machine.ts";
 import { parseMachine } from "../model/machine-schema.ts";
 import { printSize, sizeOn } from "../model/size.ts";
@@ -17,6 +18,8 @@ import { describeAction, isQuiet } from "../plan/describe.ts";
 import { actionsFor } from "../plan/actions.ts";
 import { decide } from "../plan/decide.ts";
 import { statusOf } from "../plan/status.ts";
+import { whileStill } from "./change.ts";
+import { look } from "./facts.ts";
 import { diskLines, machineLines, planLines, statusLines } from "../ui/plain.ts";
 
 const print = (lines: readonly string[]) => {
@@ -30,7 +33,8 @@ export async function probe({ json }: { json: boolean }): Promise<void> {
     print([...machineLines(machine), ...machine.disks.flatMap((disk) => diskLines(disk, machine))]);
 }
 
-export async function planDefault(options: {
+export async function planRecovery(options: {
+  operation: Operation;
   json: boolean;
   machine: string | undefined;
   config: string | undefined;
@@ -41,7 +45,7 @@ export async function planDefault(options: {
   const machine =
     options.machine === undefined ? await readMachine() : readMachineFile(options.machine);
   const { plan, disk, journal } = decide(machine, config, request, makeIds(), {
-    operation: "default",
+    operation: options.operation,
     anew: false,
   });
   if (options.json) {
@@ -60,10 +64,11 @@ export async function planDefault(options: {
 }
 
 export async function status({ json }: { json: boolean }): Promise<void> {
-  const found = statusOf(await readMachine({ wantCard: false }));
+  const { machine, facts } = await whileStill(look);
+  const found = statusOf(machine, facts);
   if (json) console.log(JSON.stringify(found, null, 2));
   else print(statusLines(found));
-  if (found.trouble.length > 0) process.exitCode = 1;
+  if (!found.good) process.exitCode = EXIT.trouble;
 }
 
 export async function checkConfigFile(file: string): Promise<void> {

@@ -23,6 +23,7 @@ import { parseCmdline, type Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
 import { identityOf } from "../model/machine.ts";
+import { OPERATIONS, type Operation } from "../model/operation.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { VERSION } from "../version.ts";
@@ -32,7 +33,7 @@ import {
   answerFor,
   machineLines,
   makeProgressPrinter,
-  OPERATIONS,
+  OPERATION_TITLES,
   planLines,
   question,
 } from "../ui/plain.ts";
@@ -64,13 +65,8 @@ export async function recover(): Promise<never> {
     return choose(session, ["reboot", "poweroff"]);
   }
   if (request.operation === "menu") return menu(session, request, config);
-  return attempt(
-    session,
-    request,
-    config,
-    request.operation === "latest" ? "latest" : "default",
-    false,
-  );
+  const operation = request.operation === "none" ? "default" : request.operation;
+  return attempt(session, request, config, operation, false);
 }
 
 /** One try, from looking to the result; then the ending, or the choices of a person. */
@@ -78,14 +74,14 @@ async function attempt(
   session: Session,
   request: Request,
   config: Config,
-  operation: "default" | "latest",
+  operation: Operation,
   anew: boolean,
 ): Promise<never> {
   const { consoles, log } = session;
   let disk: DiskIdentity | undefined;
   let version = "";
   try {
-    const machine = await lookUntilReady(session, request);
+    const machine = await lookUntilReady(session, request, operation);
     version = machine.card?.description.version ?? "";
     for (const line of machineLines(machine)) consoles.line(line);
     const decision = decide(machine, config, request, makeIds(), { operation, anew });
@@ -96,7 +92,8 @@ async function attempt(
     } else if (decision.plan.asks && !(await agreed(consoles, disk))) {
       throw new Refusal("the answer was not the one that starts it", "choose again");
     }
-    await perform(session, decision, version);
+    version = decision.plan.version;
+    await perform(session, decision);
   } catch (error) {
     await closeEverything(config.group.name, log.line);
     tell(session, error, { operation, version, disk });
@@ -109,7 +106,7 @@ async function attempt(
   return end(session, request.then ?? config.recovery.then);
 }
 
-async function perform(session: Session, decision: Decision, version: string): Promise<void> {
+async function perform(session: Session, decision: Decision): Promise<void> {
   const { consoles, log } = session;
   const { plan, disk } = decision;
   const print = makeProgressPrinter((line) => {
@@ -129,7 +126,7 @@ async function perform(session: Session, decision: Decision, version: string): P
       rmSync(UNCHANGED_FILE, { force: true });
     },
   });
-  const result = successOf(performed, decision, version);
+  const result = successOf(performed, decision);
   try {
     await writeReport(plan, result, log.text());
     closeJournal(performed.record, plan, result);
@@ -143,22 +140,20 @@ async function perform(session: Session, decision: Decision, version: string): P
       error,
     );
   }
-  consoles.line(`${OPERATIONS[plan.operation]}: done. The disk holds version ${plan.version}.`);
+  consoles.line(
+    `${OPERATION_TITLES[plan.operation]}: done. The disk holds version ${plan.version}.`,
+  );
   giveResult(consoles, result);
 }
 
-function successOf(
-  { steps, resumedAt }: Performed,
-  { plan, disk }: Decision,
-  version: string,
-): Result {
+function successOf({ steps, resumedAt }: Performed, { plan, disk }: Decision): Result {
   return {
     schema: 1,
     operation: plan.operation,
     outcome: "success",
     changed: true,
     disk: identityOf(disk),
-    version,
+    version: plan.version,
     steps,
     peakMemoryBytes: readPeakMemoryBytes(),
     ...(resumedAt === undefined ? {} : { resumedAt }),
@@ -166,7 +161,11 @@ function successOf(
 }
 
 /** Disks appear when their drivers are ready; a missing card or disk is looked for for half a minute. */
-async function lookUntilReady({ consoles }: Session, request: Request): Promise<Machine> {
+async function lookUntilReady(
+  { consoles }: Session,
+  request: Request,
+  operation: Operation,
+): Promise<Machine> {
   const giveUp = Date.now() + 30_000;
   for (let first = true; ; first = false) {
     const machine = await readMachine();
@@ -174,7 +173,12 @@ async function lookUntilReady({ consoles }: Session, request: Request): Promise<
     const isNamedThere =
       request.disk === undefined ||
       others.some((disk) => disk[request.disk?.by ?? "path"] === request.disk?.text);
-    if ((machine.card && others.length > 0 && isNamedThere) || Date.now() > giveUp) return machine;
+    // What works on an installation does without the card.
+    const isThere =
+      operation === "default"
+        ? machine.card !== undefined && others.length > 0
+        : others.some(({ state }) => state !== undefined);
+    if ((isThere && isNamedThere) || Date.now() > giveUp) return machine;
     if (first) consoles.line("waiting for the card and the disk to appear …");
     await Bun.sleep(1_000);
   }
@@ -218,8 +222,7 @@ function giveResult(consoles: Consoles, result: Result): void {
 }
 
 const CHOICES = {
-  default: OPERATIONS.default,
-  latest: OPERATIONS.latest,
+  ...OPERATION_TITLES,
   again: "Try again; an interrupted recovery goes on where it stopped",
   anew: "Start the recovery anew, from the beginning",
   menu: "Recovery menu",
@@ -248,7 +251,7 @@ async function choose(
 async function menu(session: Session, request: Request, config: Config): Promise<never> {
   const machine = await readMachine();
   for (const line of machineLines(machine)) session.consoles.line(line);
-  const choice = await ask(session, ["default", "latest", "look", "reboot", "poweroff"]);
+  const choice = await ask(session, [...OPERATIONS, "look", "reboot", "poweroff"]);
   if (choice === "look") return menu(session, request, config);
   if (choice === "reboot" || choice === "poweroff") return end(session, choice);
   // A person stands here: what they start is asked about, whatever the command line says.

@@ -138,19 +138,52 @@ function partial(group: Row<"vg">, pvs: readonly Row<"pv">[]) {
 function toVolume(row: Row<"lv">): Volume {
   const state = row.lv_attr[4] ?? "-";
   return {
-    // Hidden volumes, such as a snapshot that is being merged, are printed in brackets.
-    name: row.lv_name.replace(/^\[(.*)\]$/, "$1"),
+    name: withoutBrackets(row.lv_name),
     uuid: row.lv_uuid,
     tags: row.lv_tags,
     sizeBytes: row.lv_size,
     attributes: row.lv_attr,
-    origin: row.origin.replace(/^\[(.*)\]$/, "$1"),
+    origin: withoutBrackets(row.origin),
     active: row.lv_active.startsWith("active") || !/[-X]/.test(state),
     // `S` is the snapshot that is being merged into another volume.
     merging: /^O/.test(row.lv_attr) || (row.lv_merging && !/^S/.test(row.lv_attr)),
-    invalid: row.lv_snapshot_invalid || /[IS]/.test(state),
+    invalid: row.lv_snapshot_invalid || /[ISmM]/.test(state),
     ...(row.data_percent === undefined ? {} : { dataPercent: row.data_percent }),
   };
+}
+
+/** One volume, as far as a merge has to know it. */
+export interface VolumeState {
+  readonly name: string;
+  /** "" where it is no snapshot. */
+  readonly origin: string;
+  /** It is being merged into its origin. */
+  readonly merging: boolean;
+}
+
+const StateReport = v.object({
+  report: v.array(
+    v.object({
+      lv: v.array(v.object({ lv_name: v.string(), origin: v.string(), lv_merging: Flag })),
+    }),
+  ),
+});
+
+/** Of `lvs --all --reportformat json --binary --options lv_name,origin,lv_merging`. */
+export function parseVolumeStates(text: string): VolumeState[] {
+  const { report } = parseDocument(StateReport, JSON.parse(withoutRemarks(text)), "lvm");
+  return report.flatMap(({ lv }) =>
+    lv.map((row) => ({
+      name: withoutBrackets(row.lv_name),
+      origin: withoutBrackets(row.origin),
+      merging: row.lv_merging,
+    })),
+  );
+}
+
+/** Hidden volumes, such as a snapshot that is being merged, are printed in brackets. */
+function withoutBrackets(name: string): string {
+  return name.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** @throws CommandError */

@@ -2,15 +2,16 @@
  * Performs one action. The only place where an action's data becomes a change of the machine.
  * Knows no steps and no order: execute.ts does.
  */
+import { createHash } from "node:crypto";
 import { chmod, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Action } from "../model/action.ts";
+import type { Action, CardReference } from "../model/action.ts";
 import {
   digestOfCard,
-  ESP_DIRECTORY,
   filesOfCard,
   parseCard,
+  type CardDescription,
   type CardPart,
 } from "../model/card.ts";
 import { Refusal } from "../errors.ts";
@@ -20,11 +21,15 @@ import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
 import { writeBootImages } from "./boot-images.ts";
+import { checkSnapshot } from "./snapshot.ts";
 import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
 import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
+import { checkBootable } from "./bootable.ts";
+import { checkFileSystem } from "./file-system.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
+import { merge } from "./merge.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
 import { parseRsyncProgress } from "./rsync.ts";
 import { checkTable } from "./table.ts";
@@ -107,12 +112,16 @@ const TABLE: Table = {
     await openGolden(device, espDevice, golden, at);
   },
 
+  async "open-card"({ espDevice }, { at }) {
+    await mount(espDevice, at.card, "vfat", "ro");
+  },
+
   async "read-through"({ path, bytes }, { progress }) {
     await readThrough(path, bytes, (done) => progress(done, bytes));
   },
 
-  async "check-files"({ root, card, part }, { at, progress }) {
-    const files = await readCardFiles(at.card, card, part);
+  async "check-files"({ root, card, part }, { progress }) {
+    const files = await readCardFiles(card, part);
     const total = sumBytes(files);
     await checkFiles(root, files, (done) => progress(done, total));
   },
@@ -187,14 +196,26 @@ const TABLE: Table = {
     world.log(`${compared} entries are as golden has them`);
   },
 
-  async "copy-directory"({ from, to, card, part }, { at, progress }) {
-    const files = await readCardFiles(at.card, card, part);
+  async "copy-directory"({ from, to, card, part }, { progress }) {
+    const files = await readCardFiles(card, part);
     const total = sumBytes(files);
     await copyFiles(from, to, files, (done) => progress(done, total));
   },
 
-  async "replace-file"({ from, to, card, part }, { at }) {
-    for (const digest of Object.values(await readCardFiles(at.card, card, part))) {
+  async "copy-description"({ card, to }) {
+    const text = await readFile(card.path);
+    await readDescription(card);
+    const sha256 = createHash("sha256").update(text).digest("hex");
+    await copyFiles(
+      dirname(card.path),
+      dirname(to),
+      { [basename(to)]: { sha256, sizeBytes: text.length } },
+      () => undefined,
+    );
+  },
+
+  async "replace-file"({ from, to, card, part }) {
+    for (const digest of Object.values(await readCardFiles(card, part))) {
       await replaceFile(from, to, digest);
     }
   },
@@ -224,6 +245,22 @@ const TABLE: Table = {
     if (Number(size) >= sizeBytes) return;
     const devices = ["--devices", plan.physicalVolume];
     await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
+  },
+
+  async "check-snapshot"(action, { progress }) {
+    await checkSnapshot(action, progress);
+  },
+
+  async merge(action, { log, progress }) {
+    await merge(action, log, progress);
+  },
+
+  async "check-filesystem"({ look, repair }, { log }) {
+    await checkFileSystem(look, repair, log);
+  },
+
+  async "check-bootable"({ root }, { log }) {
+    log(`it starts with kernel ${await checkBootable(root)}`);
   },
 
   async "learn-group"({ group }, world) {
@@ -258,16 +295,18 @@ function bytesOf({ plan }: World): number {
   return step?.kind === "copy-tree" ? step.bytes : 0;
 }
 
-/** The list of files comes from the card itself; the plan knows its digest. */
-async function readCardFiles(card: string, digest: string, part: CardPart): Promise<DigestFiles> {
-  const description = parseCard(await readFile(join(card, ESP_DIRECTORY, "card.json"), "utf8"));
-  if (digestOfCard(description) !== digest) {
-    throw new Refusal(
-      "the card is not the one that this recovery was planned with",
-      "put that card in",
-    );
-  }
-  return filesOfCard(description, part);
+/** The list of files comes with the card, or lies beside what it brought; the plan knows its digest. */
+async function readCardFiles(card: CardReference, part: CardPart): Promise<DigestFiles> {
+  return filesOfCard(await readDescription(card), part);
+}
+
+async function readDescription({ path, digest }: CardReference): Promise<CardDescription> {
+  const description = parseCard(await readFile(path, "utf8"));
+  if (digestOfCard(description) === digest) return description;
+  throw new Refusal(
+    "the card is not the one that this recovery was planned with",
+    "put that card in",
+  );
 }
 
 async function removeMatching(root: string, pattern: string): Promise<void> {

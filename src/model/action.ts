@@ -4,6 +4,12 @@
  */
 import type { CardPart, GoldenDescription } from "./card.ts";
 
+/** A card's description: where it can be read, and the digest that it must have. */
+export interface CardReference {
+  readonly path: string;
+  readonly digest: string;
+}
+
 export type Action =
   /** A program. Run only if the query `onlyIf` ends with exit code 0, and not if `unless` does. */
   | {
@@ -27,11 +33,13 @@ export type Action =
       readonly golden: GoldenDescription;
     }
   | { readonly do: "read-through"; readonly path: string; readonly bytes: number }
-  /** `card`: digest of the card's description; `part`: which of its files. */
+  /** Mounts the card's ESP read-only, without golden. */
+  | { readonly do: "open-card"; readonly espDevice: string }
+  /** `card`: the description's path and its digest; `part`: which of its files. */
   | {
       readonly do: "check-files";
       readonly root: string;
-      readonly card: string;
+      readonly card: CardReference;
       readonly part: CardPart;
     }
   | {
@@ -101,15 +109,17 @@ export type Action =
       readonly do: "copy-directory";
       readonly from: string;
       readonly to: string;
-      readonly card: string;
+      readonly card: CardReference;
       readonly part: CardPart;
     }
+  /** Keeps the card's description on the disk, so that its files can be told by their digests later. */
+  | { readonly do: "copy-description"; readonly card: CardReference; readonly to: string }
   /** Replaces a file on FAT by a rename, and only if it differs. */
   | {
       readonly do: "replace-file";
       readonly from: string;
       readonly to: string;
-      readonly card: string;
+      readonly card: CardReference;
       readonly part: CardPart;
     }
   /** The core into the half that is not in use, then sector 0. */
@@ -137,6 +147,33 @@ export type Action =
       readonly name: string;
       readonly sizeBytes: number;
     }
+  /** Refuses unless the active snapshot is valid and every block that it keeps can be read. */
+  | {
+      readonly do: "check-snapshot";
+      readonly group: string;
+      readonly name: string;
+      readonly origin: string;
+    }
+  /**
+   * Merges the snapshot with `start`; a merge that goes on already, because the power failed in it, is
+   * waited for with `goOn`. Nothing where it is done.
+   */
+  | {
+      readonly do: "merge";
+      readonly group: string;
+      readonly name: string;
+      readonly origin: string;
+      readonly start: readonly string[];
+      readonly goOn: readonly string[];
+    }
+  /** `look` changes nothing; only where it finds faults, `repair` is run. */
+  | {
+      readonly do: "check-filesystem";
+      readonly look: readonly string[];
+      readonly repair: readonly string[];
+    }
+  /** A kernel with its initramfs and its modules, and a configuration of GRUB, below `root`. */
+  | { readonly do: "check-bootable"; readonly root: string }
   | { readonly do: "use-boot"; readonly grub: string; readonly rescue: string }
   | { readonly do: "switch-root"; readonly group: string; readonly name: string }
   | {

@@ -89,7 +89,15 @@ export function digestOfCard(description: CardDescription): string {
   return createHash("sha256").update(JSON.stringify(description)).digest("hex");
 }
 
-export type CardPart = "everything" | "grub" | "rescue" | "efi";
+/**
+ * Name of the directory on the disk's ESP with the boot images and the description of the card that they
+ * came from; so the description's digest can be told from the name.
+ */
+export function bootDirectoryOf(description: CardDescription): string {
+  return `boot-${digestOfCard(description).slice(0, 16)}`;
+}
+
+export type CardPart = "everything" | "grub" | "rescue" | "boot" | "efi";
 
 /** The files of a part of the card: path → digest. `everything`: paths from the ESP's root. */
 export function filesOfCard(card: CardDescription, part: CardPart): Record<string, FileDigest> {
@@ -98,6 +106,8 @@ export function filesOfCard(card: CardDescription, part: CardPart): Record<strin
       return card.grub.files;
     case "rescue":
       return card.rescue.files;
+    case "boot":
+      return card.boot;
     case "efi":
       return { "BOOTX64.EFI": card.boot["BOOTX64.EFI"] };
     case "everything": {

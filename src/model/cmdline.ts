@@ -4,9 +4,10 @@
  * Owns: the parameters, their values and defaults. No I/O.
  */
 import { Refusal } from "../errors.ts";
+import { OPERATIONS, type Operation } from "./operation.ts";
 
 export interface Request {
-  readonly operation: "none" | "default" | "latest" | "menu";
+  readonly operation: "none" | Operation | "menu";
   /** Which disk; undefined: the only one that fits. */
   readonly disk: DiskSelector | undefined;
   readonly confirm: "yes" | "no";
@@ -34,7 +35,7 @@ interface Parameter {
 export const PARAMETERS: readonly Parameter[] = [
   {
     name: "zshield_recovery=",
-    values: "default, latest, menu",
+    values: "default, latest, repair, menu",
     meaning: "what to do; absent or empty: nothing",
   },
   {
@@ -91,7 +92,7 @@ export function parseCmdline(text: string): Request {
   const operation =
     recovery === undefined || recovery === ""
       ? "none"
-      : oneOf("zshield_recovery=", ["default", "latest", "menu"], "menu");
+      : oneOf("zshield_recovery=", [...OPERATIONS, "menu"], "menu");
   const selector = found.get("zshield.disk=");
   const disk = selector === undefined ? undefined : parseDiskSelector(selector);
   if (typeof disk === "string") faults.push(disk);

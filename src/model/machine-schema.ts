@@ -55,6 +55,9 @@ const Disk = v.strictObject({
   claim: v.exactOptional(Claim),
   state: v.exactOptional(StateRecord),
   stateTrouble: v.exactOptional(Text),
+  bootFiles: v.exactOptional(
+    v.strictObject({ card: Text, version: Text, boot: Text, grub: Text, rescue: Text }),
+  ),
 });
 
 const Volume = v.strictObject({

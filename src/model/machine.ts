@@ -66,6 +66,19 @@ export interface Disk extends DiskIdentity {
   readonly state?: StateRecord;
   /** Why `state` is absent although an ESP with our label is there. */
   readonly stateTrouble?: string;
+  /** What GRUB can be installed from without the card; absent where the ESP has nothing whole. */
+  readonly bootFiles?: BootFiles;
+}
+
+/** GRUB, rescue system and boot images on a disk's ESP, as a card brought them there. */
+export interface BootFiles {
+  /** Digest and version of that card's description. */
+  readonly card: string;
+  readonly version: string;
+  /** Directories below /zshield. */
+  readonly boot: string;
+  readonly grub: string;
+  readonly rescue: string;
 }
 
 export interface Partition {

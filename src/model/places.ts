@@ -6,6 +6,8 @@ export const AT = {
   card: "/run/zshield/card",
   esp: "/run/zshield/esp",
   root: "/run/zshield/root",
+  /** The description of the card that is in the machine. */
+  cardDescription: "/run/zshield/card/zshield/card.json",
   groupCopy: "/run/zshield/esp/state/group",
   goldenDevice: "/dev/mapper/zshield-golden",
 } as const;

@@ -31,6 +31,10 @@ export type PlannedPartition = v.InferOutput<typeof PlannedPartition>;
 /** A file that recovery writes into the new root, on top of what golden holds. */
 const PlannedFile = v.strictObject({ path: Text, mode: v.number(), text: Text });
 
+/** Where GRUB and the rescue system are taken from: the card, or the disk's own ESP. */
+const BootSource = v.picklist(["card", "disk"]);
+export type BootSource = v.InferOutput<typeof BootSource>;
+
 /**
  * `repeats`: done again on each attempt, also by a resumed recovery (mounts, protections).
  * `destroys`: what people lose by it, in words; the first such step is the point of no return.
@@ -50,12 +54,27 @@ export const Step = v.variant("kind", [
     espDevice: Text,
     golden: GoldenDescription,
   }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("open-boot-files"),
+    source: BootSource,
+    /** The card's ESP; "" where the boot files come from the disk's own ESP. */
+    espDevice: Text,
+  }),
   v.strictObject({ ...common, kind: v.literal("check-golden"), bytes: Bytes }),
   v.strictObject({
     ...common,
     kind: v.literal("check-card"),
     /** Digest of the card's description, which lists every file; too long to be journalled itself. */
     card: Text,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("check-backup"),
+    group: Text,
+    name: Text,
+    origin: Text,
+    fileSystem: v.literal("ext4"),
   }),
   v.strictObject({
     ...common,
@@ -93,6 +112,7 @@ export const Step = v.variant("kind", [
     group: Text,
     tags: v.array(Text),
   }),
+  v.strictObject({ ...common, kind: v.literal("restore-group"), group: Text }),
   v.strictObject({ ...common, kind: v.literal("activate-group"), group: Text }),
   v.strictObject({
     ...common,
@@ -148,11 +168,33 @@ export const Step = v.variant("kind", [
     ...common,
     kind: v.literal("install-boot"),
     espDevice: Text,
+    source: BootSource,
     card: Text,
     /** Names of the directories below /zshield. */
     grub: Text,
     rescue: Text,
+    /** On the disk: boot images and the card's description, so that GRUB can be installed without it. */
+    boot: Text,
     sectorBytes: Bytes,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("merge-backup"),
+    group: Text,
+    name: Text,
+    origin: Text,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("check-filesystem"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("check-root"),
+    device: Text,
+    fileSystem: v.literal("ext4"),
   }),
   v.strictObject({ ...common, kind: v.literal("switch-root"), group: Text, name: Text }),
   v.strictObject({

@@ -21,3 +21,9 @@ function escapeOf(point: number): string {
   if (point <= 0xffff) return `\\u${point.toString(16).padStart(4, "0")}`;
   return `\\u{${point.toString(16)}}`;
 }
+
+/** `2026-11-25 03:00 UTC`, or words where the time is not known (0). */
+export function printTime(seconds: number): string {
+  if (seconds === 0) return "a time that was not noted";
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

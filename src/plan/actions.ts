@@ -26,6 +26,16 @@ function saveGroup(plan: Plan): Action {
   return { do: "save-group", device: plan.physicalVolume, file: AT.groupCopy };
 }
 
+/** Where the power failed while LVM wrote. */
+function restoreGroup(plan: Plan, group: string): Action {
+  return {
+    do: "restore-group",
+    device: plan.physicalVolume,
+    file: AT.groupCopy,
+    readable: lvm(plan, "vgs", group),
+  };
+}
+
 type Table = { [K in StepKind]: (step: StepOf<K>, plan: Plan, at: Surroundings) => Action[] };
 
 export function actionsFor(step: Step, plan: Plan, at: Surroundings): Action[] {
@@ -67,10 +77,31 @@ const TABLE: Table = {
     { do: "open-golden", device: step.device, espDevice: step.espDevice, golden: step.golden },
   ],
 
+  "open-boot-files": (step) =>
+    step.source === "card" ? [{ do: "open-card", espDevice: step.espDevice }] : [],
+
   "check-golden": (step) => [{ do: "read-through", path: AT.goldenDevice, bytes: step.bytes }],
 
   "check-card": (step) => [
-    { do: "check-files", root: AT.card, card: step.card, part: "everything" },
+    {
+      do: "check-files",
+      root: AT.card,
+      card: { path: AT.cardDescription, digest: step.card },
+      part: "everything",
+    },
+  ],
+
+  // Ended again afterwards: nothing may hold the disk when its identity is read a last time.
+  "check-backup": (step, plan) => [
+    run(lvm(plan, "vgchange", "--activate", "y", "--sysinit", step.group)),
+    run(["udevadm", "settle", "--timeout=30"]),
+    { do: "check-snapshot", group: step.group, name: step.name, origin: step.origin },
+    ...mounted(
+      { device: `/dev/${step.group}/${step.name}`, fileSystem: step.fileSystem },
+      "ro,noload",
+      [{ do: "check-bootable", root: AT.root }],
+    ),
+    run(lvm(plan, "vgchange", "--activate", "n", step.group)),
   ],
 
   "claim-disk": (step, _plan, { disk }) => [{ do: "write-claim", disk, consent: step.consent }],
@@ -141,15 +172,13 @@ const TABLE: Table = {
     { do: "learn-group", group: step.group },
   ],
 
+  "restore-group": (step, plan) => [
+    { do: "wait-for", path: plan.physicalVolume, seconds: 60 },
+    restoreGroup(plan, step.group),
+  ],
+
   "activate-group": (step, plan, { behind }) => [
-    behind
-      ? {
-          do: "restore-group",
-          device: plan.physicalVolume,
-          file: AT.groupCopy,
-          readable: lvm(plan, "vgs", step.group),
-        }
-      : saveGroup(plan),
+    behind ? restoreGroup(plan, step.group) : saveGroup(plan),
     run(lvm(plan, "vgchange", "--activate", "y", "--sysinit", step.group)),
     run(["udevadm", "settle", "--timeout=30"]),
   ],
@@ -249,43 +278,84 @@ const TABLE: Table = {
   ],
 
   "install-boot": (step, _plan, { disk }) => {
+    const own = `${AT.esp}/zshield/${step.boot}`;
+    const isCard = step.source === "card";
+    const images = isCard ? `${AT.card}/zshield/boot` : own;
+    const path = isCard ? AT.cardDescription : `${own}/card.json`;
+    const card = { path, digest: step.card };
     const directories = [
-      { name: step.grub, part: "grub" },
-      { name: step.rescue, part: "rescue" },
+      { name: step.grub, part: "grub", from: `${AT.card}/zshield/${step.grub}` },
+      { name: step.rescue, part: "rescue", from: `${AT.card}/zshield/${step.rescue}` },
+      { name: step.boot, part: "boot", from: images },
     ] as const;
-    const efi = { card: step.card, part: "efi" } as const;
+    const copies = directories.map(({ name, part, from }): Action => ({
+      do: "copy-directory",
+      from,
+      to: `${AT.esp}/zshield/${name}`,
+      card,
+      part,
+    }));
+    const checks = directories.map(({ name, part }): Action => ({
+      do: "check-files",
+      root: `${AT.esp}/zshield/${name}`,
+      card,
+      part,
+    }));
     return [
-      ...directories.map(({ name, part }): Action => ({
-        do: "copy-directory",
-        from: `${AT.card}/zshield/${name}`,
-        to: `${AT.esp}/zshield/${name}`,
-        card: step.card,
-        part,
-      })),
+      ...(isCard
+        ? [...copies, { do: "copy-description", card, to: `${own}/card.json` } as const]
+        : checks),
       {
         do: "replace-file",
-        from: `${AT.card}/zshield/boot/BOOTX64.EFI`,
+        from: `${images}/BOOTX64.EFI`,
         to: `${AT.esp}/EFI/BOOT/BOOTX64.EFI`,
-        ...efi,
+        card,
+        part: "efi",
       },
       {
         do: "write-boot-images",
         disk,
-        bootImage: `${AT.card}/zshield/boot/boot.img`,
-        coreImage: `${AT.card}/zshield/boot/core.img`,
+        bootImage: `${images}/boot.img`,
+        coreImage: `${images}/core.img`,
         sectorBytes: step.sectorBytes,
       },
       { do: "reopen-esp", device: step.espDevice },
-      ...directories.map(({ name, part }): Action => ({
-        do: "check-files",
-        root: `${AT.esp}/zshield/${name}`,
-        card: step.card,
-        part,
-      })),
-      { do: "check-files", root: `${AT.esp}/EFI/BOOT`, ...efi },
+      ...checks,
+      { do: "check-files", root: `${AT.esp}/EFI/BOOT`, card, part: "efi" },
       { do: "use-boot", grub: step.grub, rescue: step.rescue },
     ];
   },
+
+  "merge-backup": (step, plan) => [
+    {
+      do: "merge",
+      group: step.group,
+      name: step.name,
+      origin: step.origin,
+      // In the foreground: it ends when the snapshot is merged and gone, and tells how far it is.
+      start: lvm(plan, "lvconvert", "--interval", "1", "--merge", `${step.group}/${step.name}`),
+      // The kernel goes on by itself when the volume is activated; this is what ends it.
+      goOn: [
+        ...lvm(plan, "lvchange", "--config", "activation/polling_interval=1"),
+        ...["--poll", "y", `${step.group}/${step.origin}`],
+      ],
+    },
+    saveGroup(plan),
+  ],
+
+  "check-filesystem": (step) => [
+    {
+      do: "check-filesystem",
+      // A look writes nothing, so that the volume stays as the backup had it.
+      look: ["e2fsck", "-f", "-n", step.device],
+      repair: ["e2fsck", "-f", "-y", step.device],
+    },
+  ],
+
+  "check-root": (step, _plan, { disk }) => [
+    { do: "forget-cache", devices: [step.device, disk] },
+    ...mounted(step, "ro,noload", [{ do: "check-bootable", root: AT.root }]),
+  ],
 
   "switch-root": (step) => [{ do: "switch-root", group: step.group, name: step.name }],
 
@@ -366,7 +436,7 @@ const TABLE: Table = {
     {
       do: "remove-directories",
       root: `${AT.esp}/zshield`,
-      prefixes: ["grub-", "rescue-"],
+      prefixes: ["grub-", "rescue-", "boot-"],
       keep: step.keep,
     },
   ],

@@ -84,9 +84,6 @@ export function checkPhase({ record }: Installation): void {
       "restart the machine, or take that back with `zshield restore cancel`",
     );
   }
-  if (record.phase === "recovering") {
-    throw new Refusal("a recovery was interrupted", "restart the machine: it goes on by itself");
-  }
 }
 
 interface Tidied {
@@ -197,10 +194,7 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
         takeAs(BACKUP, finalBytes),
         ...watch,
       ],
-      remarks: [
-        "there is no room for two backups: for a moment there will be none",
-        ...remarks,
-      ],
+      remarks: ["there is no room for two backups: for a moment there will be none", ...remarks],
     };
   }
   const grow: Step[] =

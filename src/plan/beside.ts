@@ -10,9 +10,10 @@ import type { Card, Disk, Machine, VolumeGroup } from "../model/machine.ts";
 import { describeDisk, identityOf } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
+import { fromCard } from "./boot-source.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
-import { AUDIT, BACKUP, NEW_ROOT, OLD_ROOT, ROOT } from "./volumes.ts";
+import { AUDIT, BACKUP, NEW_BACKUP, NEW_ROOT, OLD_ROOT, ROOT } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 
 interface Beside {
@@ -38,7 +39,11 @@ export function planBeside({
   rootBytes,
 }: Beside): Plan {
   const name = group.name;
-  const has = (volume: string) => group.volumes.find((candidate) => candidate.name === volume);
+  // A snapshot that is being merged goes with the root that it is merged into.
+  const has = (volume: string) =>
+    group.volumes.find(
+      (candidate) => candidate.name === volume && !(candidate.origin !== "" && isMerging(group)),
+    );
   const esp = disk.partitions.find(({ number }) => number === 2);
   const pv = disk.partitions.find(({ number }) => number === 3);
   if (!esp || !pv) {
@@ -48,7 +53,7 @@ export function planBeside({
     );
   }
   // What is left over from an attempt with another card goes first, then the backup, then the old root.
-  const leftOver = [NEW_ROOT, OLD_ROOT].filter(
+  const leftOver = [NEW_ROOT, OLD_ROOT, ...(has(BACKUP) ? [NEW_BACKUP] : [])].filter(
     (volume) => has(volume) && !(volume === OLD_ROOT && !has(ROOT)),
   );
   let free = group.freeBytes + sum(leftOver.map((volume) => has(volume)?.sizeBytes ?? 0));
@@ -103,7 +108,7 @@ export function planBeside({
       tags: [OUR_TAG],
     },
     ...steps.rootSteps({ card, config, ids, group: name, volume: NEW_ROOT }),
-    steps.installBoot(card, partitions.esp, disk.logicalSectorBytes),
+    steps.installBoot(fromCard(card), partitions.esp, disk.logicalSectorBytes),
     {
       ...steps.switchRoot(name, NEW_ROOT),
       ...(keepsOldUntilSwitch ? { destroys: "the installed system and its backup" } : {}),
@@ -121,10 +126,12 @@ export function planBeside({
     },
     giveUpAfter(name, OLD_ROOT),
     steps.takeBackup(
-      { card, group: name, ids, config },
+      name,
       layout.backupBytes(rootBytes, freeInTheEnd, config.backup.chunk),
+      config.backup.chunk,
+      steps.factoryTags(card, ids),
     ),
-    ...steps.epilogue(card),
+    ...steps.epilogue(fromCard(card)),
   ];
   const { user, audit } = config.volume;
   return {
@@ -142,6 +149,10 @@ export function planBeside({
     reportVolume: AUDIT,
     steps: planned,
   };
+}
+
+function isMerging({ volumes }: VolumeGroup): boolean {
+  return volumes.some(({ merging }) => merging);
 }
 
 function giveUpAfter(group: string, name: string): Step {

@@ -6,10 +6,12 @@ import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import { MOST_ATTEMPTS, type Journal } from "../model/journal.ts";
 import { describeDisk, type Card, type Disk, type Machine } from "../model/machine.ts";
+import type { Operation } from "../model/operation.ts";
 import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { planFactory } from "./factory.ts";
+import { planLatest, resumed } from "./latest.ts";
 import {
   checkGroups,
   checkTools,
@@ -17,8 +19,9 @@ import {
   neededCard,
   smallestBytes,
 } from "./preconditions.ts";
+import { planRepair } from "./repair.ts";
 import { planPrologue } from "./steps.ts";
-import { chooseDisk, contentOf } from "./target.ts";
+import { chooseDisk, chooseInstalled, contentOf } from "./target.ts";
 import type { Wish } from "./wish.ts";
 
 export interface Decision {
@@ -35,23 +38,63 @@ export function decide(
   config: Config,
   wish: Wish,
   ids: Ids,
-  { operation, anew }: { operation: "default" | "latest"; anew: boolean },
+  { operation, anew }: { operation: Operation; anew: boolean },
 ): Decision {
-  if (operation === "latest") {
-    throw new Refusal(
-      "this version of zshield makes backups but cannot merge the latest one back yet",
-      'choose "Recover to factory default", or merge by hand from the golden system: lvconvert --merge',
-    );
-  }
-  const card = neededCard(machine);
   checkTools(machine);
+  if (operation === "default") return decideFactory(machine, config, wish, ids, anew);
+  // A group that cannot be read may be just what is to be repaired.
+  if (operation === "latest") checkGroups(machine);
+  const { disk, content } = chooseInstalled(machine, wish.disk ?? configuredDisk(config));
+  const { record } = content;
+  if (content.kind === "interrupted" && content.journal.plan.operation !== operation) {
+    throw otherIsInterrupted(disk, content.journal);
+  }
+  const journal = content.kind === "interrupted" ? journalToGoOn(content.journal, anew) : undefined;
+  if (journal) {
+    const plan = resumed(journal.plan, machine, disk);
+    return { plan, disk, record, journal: { ...journal, plan }, claimAttempts: 1 };
+  }
+  return { plan: planInstalled(), disk, record, journal: undefined, claimAttempts: 1 };
+
+  function planInstalled(): Plan {
+    if (operation === "repair") return planRepair({ machine, config, disk, record });
+    const group = content.kind === "torn" ? undefined : content.group;
+    if (!group) throw torn(disk);
+    return planLatest({ machine, config, wish, ids, disk, record, group });
+  }
+}
+
+/**
+ * Anew means from the beginning, but for a backup that is being put back: once that has begun there is no
+ * backup to begin with, and the only way is on. The attempts are counted anew then.
+ */
+function journalToGoOn(journal: Journal, anew: boolean): Journal | undefined {
+  if (!anew) return journal;
+  const merge = journal.plan.steps.findIndex(({ kind }) => kind === "merge-backup");
+  return merge >= 0 && journal.next >= merge ? { ...journal, begun: 0, setbacks: 0 } : undefined;
+}
+
+function decideFactory(
+  machine: Machine,
+  config: Config,
+  wish: Wish,
+  ids: Ids,
+  anew: boolean,
+): Decision {
+  const card = neededCard(machine);
   checkGroups(machine);
   const disk = chooseDisk(machine, wish.disk ?? configuredDisk(config), smallestBytes(config));
   const content = contentOf(disk, machine);
-  if (content.kind === "interrupted" && !anew && isSameGolden(content.journal.plan, card)) {
+  if (content.kind === "torn" && wish.keep === "data") throw torn(disk);
+  if (
+    content.kind === "interrupted" &&
+    content.journal.plan.operation === "default" &&
+    !anew &&
+    isSameGolden(content.journal.plan, card)
+  ) {
     const { journal, record } = content;
-    const resumed = { ...journal, plan: withPrologue(journal.plan, machine, disk) };
-    return { plan: resumed.plan, disk, record, journal: resumed, claimAttempts: 1 };
+    const plan = withPrologue(journal.plan, machine, disk);
+    return { plan, disk, record, journal: { ...journal, plan }, claimAttempts: 1 };
   }
   const claimAttempts = content.kind === "begun" && !anew ? content.attempts + 1 : 1;
   if (claimAttempts > MOST_ATTEMPTS) {
@@ -65,6 +108,22 @@ export function decide(
   const record =
     content.kind === "ours" || content.kind === "interrupted" ? content.record : undefined;
   return { plan, disk, record: keptRecord(plan, record), journal: undefined, claimAttempts };
+}
+
+function torn(disk: Disk): Refusal {
+  return new Refusal(
+    `the volume group on ${describeDisk(disk, printSize)} cannot be read: the power failed while its ` +
+      "volumes were being changed",
+    'choose "Repair the installed system", which puts it back; zshield.keep=nothing gives it up',
+  );
+}
+
+function otherIsInterrupted(disk: Disk, { plan, next }: Journal): Refusal {
+  const step = plan.steps[next]?.title ?? "its end";
+  return new Refusal(
+    `on ${describeDisk(disk, printSize)} another recovery was interrupted at "${step}", and the root is not whole`,
+    `start the machine without a choice, and that recovery (${plan.operation}) goes on`,
+  );
 }
 
 /** A plan that makes the disk anew starts with a new record; one that keeps volumes keeps it. */

@@ -27,6 +27,8 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [`open ${action.device} behind dm-verity, root hash ${action.golden.verity.rootHash}`];
     case "read-through":
       return [`read ${printSize(action.bytes)} of ${action.path}`];
+    case "open-card":
+      return [quote(["mount", "-t", "vfat", "-o", "ro", action.espDevice, "/run/zshield/card"])];
     case "check-files":
       return [`check the digests of the files below ${action.root} (${action.part})`];
     case "write-claim":
@@ -64,6 +66,8 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [`compare every file below ${action.root} with ${action.manifest.path}`];
     case "copy-directory":
       return [`copy ${action.from} to ${action.to}, digests checked`];
+    case "copy-description":
+      return [`keep the card's description in ${action.to}`];
     case "replace-file":
       return [`replace ${action.to} if it differs`];
     case "write-boot-images":
@@ -78,6 +82,17 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [
         `make ${action.group}/${action.name} at least ${printSize(action.sizeBytes)} large (lvextend)`,
       ];
+    case "check-snapshot":
+      return [`check that ${action.group}/${action.name} is a valid snapshot of ${action.origin}`];
+    case "merge":
+      return [
+        quote(action.start),
+        `# or, if the power failed while it merged: ${quote(action.goOn)}`,
+      ];
+    case "check-filesystem":
+      return [quote(action.look), `# only if that finds faults: ${quote(action.repair)}`];
+    case "check-bootable":
+      return [`check that ${action.root} holds a kernel with its initramfs and modules`];
     case "learn-group":
       return [`note the UUID of the volume group ${action.group}`];
     case "use-boot":

@@ -25,10 +25,10 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   const findings: Finding[] = [];
   const add = (name: string, text: string) => void findings.push({ name, text });
   if (record.phase === "changing") {
-    add("changing", "a backup run was ended while it changed volumes; the next one puts it in order");
-  }
-  if (record.phase === "recovering") {
-    add("recovering", "a recovery was interrupted; it goes on when the machine is started again");
+    add(
+      "changing",
+      "a backup run was ended while it changed volumes; the next one puts it in order",
+    );
   }
   const root = volumeOf(group, ROOT);
   if (!root) add("no-root", `there is no volume ${ROOT}`);
@@ -74,7 +74,8 @@ export function planAlarms(
   const isNew = memory.backup !== backup;
   const old = isNew ? [] : memory.alarms;
   const kept = old.filter(
-    ({ name }) => isEvent(name) || isFill(name) || findings.some((finding) => finding.name === name),
+    ({ name }) =>
+      isEvent(name) || isFill(name) || findings.some((finding) => finding.name === name),
   );
   const fresh: Alarm[] = findings
     .filter(({ name, text }) => !kept.some((alarm) => alarm.name === name && same(alarm, text)))

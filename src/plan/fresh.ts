@@ -12,6 +12,7 @@ import type { Card, Disk, Machine } from "../model/machine.ts";
 import { describeDisk, identityOf } from "../model/machine.ts";
 import { MIB, printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
+import { fromCard } from "./boot-source.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
 import type { Content } from "./target.ts";
@@ -103,13 +104,15 @@ export function planFresh({ machine, config, ids, card, disk, content, wish, siz
     steps.makeFileSystem(group, USER, ids.userUuid),
     steps.makeFileSystem(group, AUDIT, ids.auditUuid),
     ...steps.rootSteps({ card, config, ids, group, volume: ROOT }),
-    steps.installBoot(card, ids.partitions.esp, disk.logicalSectorBytes),
+    steps.installBoot(fromCard(card), ids.partitions.esp, disk.logicalSectorBytes),
     steps.switchRoot(group, ROOT),
     steps.takeBackup(
-      { card, group, ids, config },
+      group,
       layout.backupBytes(sizes.root, free, config.backup.chunk),
+      config.backup.chunk,
+      steps.factoryTags(card, ids),
     ),
-    ...steps.epilogue(card),
+    ...steps.epilogue(fromCard(card)),
   ];
   return {
     operation: "default",
@@ -141,6 +144,7 @@ function consentTo(
         asks: content.record.document.version !== "" && wish.confirm === "yes",
       };
     case "ours":
+    case "torn":
       return { why: "console", asks: wish.confirm === "yes" };
     case "foreign": {
       if (wish.erase && wish.erase === disk.serial) return { why: "erase", asks: false };

@@ -1,18 +1,12 @@
 /*
- * The installation of ours that this machine runs from, in whatever phase it is, or why there is none.
+ * The installation of ours that this machine runs from, or why there is none.
  * Owns: finding it, and the state of its backups. Pure.
  */
 import { Refusal } from "../errors.ts";
-import { OUR_TAG, parseBackupTags, type BackupTags } from "../model/backup.ts";
-import {
-  whyNotSameDisk,
-  type Disk,
-  type Machine,
-  type Partition,
-  type Volume,
-  type VolumeGroup,
-} from "../model/machine.ts";
+import { parseBackupTags, type BackupTags } from "../model/backup.ts";
+import type { Disk, Machine, Partition, Volume, VolumeGroup } from "../model/machine.ts";
 import type { StateRecord } from "../model/state.ts";
+import { contentOf, whyNotOurs } from "./target.ts";
 import { BACKUP, ROOT } from "./volumes.ts";
 
 export interface Installation {
@@ -30,17 +24,21 @@ export interface Backup {
 
 /** The installation, or the reasons in words why there is none; never an empty list. */
 export function findInstallation(machine: Machine): Installation | readonly string[] {
+  const reasons: string[] = [];
   for (const disk of machine.disks) {
-    const record = disk.state;
-    if (!record || whyNotSameDisk(disk, record.document.disk) !== undefined) continue;
-    const group = groupOf(disk, record, machine);
-    if (group) return { disk, record, group };
+    const content = contentOf(disk, machine);
+    if (content.kind === "ours") return { disk, record: content.record, group: content.group };
+    if (content.kind === "interrupted") {
+      reasons.push("a recovery was interrupted; it goes on when the machine is started again");
+    } else if (disk.state !== undefined || disk.stateTrouble !== undefined) {
+      // Why a disk that looks like ours does not count is what its administrator has to know.
+      reasons.push(`${disk.path}: ${whyNotOurs(disk, machine)}`);
+    }
   }
   const { groupsTrouble } = machine;
   return [
     "no installation of zshield was found",
-    // Why a disk that looks like ours does not count is what its administrator has to know.
-    ...machine.disks.flatMap((disk) => whyNotOurs(disk, machine)),
+    ...reasons,
     ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
   ];
 }
@@ -87,33 +85,4 @@ export function backupOf(group: VolumeGroup, name: string = BACKUP): Backup | un
 function whyNotWhole({ name, origin, invalid }: Volume): string | undefined {
   if (origin !== ROOT) return `${name} is no snapshot of ${ROOT}`;
   return invalid ? "it overflowed or its store is damaged" : undefined;
-}
-
-/** The group of the record, whole and ours, with nothing of it on another disk. */
-function groupOf(disk: Disk, record: StateRecord, machine: Machine): VolumeGroup | undefined {
-  const { groupUuid } = record.document;
-  const own = new Set([disk.path, ...disk.partitions.map(({ path }) => path)]);
-  return machine.groups.find(
-    (group) =>
-      groupUuid !== "" &&
-      group.uuid === groupUuid &&
-      !group.partial &&
-      group.tags.includes(OUR_TAG) &&
-      group.physicalVolumes.every((path) => own.has(path)),
-  );
-}
-
-function whyNotOurs(disk: Disk, machine: Machine): string[] {
-  if (disk.stateTrouble !== undefined) return [`${disk.path}: its state: ${disk.stateTrouble}`];
-  if (!disk.state) return [];
-  const why = whyNotSameDisk(disk, disk.state.document.disk);
-  if (why !== undefined) return [`${disk.path}: its state was written for another disk: ${why}`];
-  if (disk.state.phase === "recovering") {
-    return [
-      `${disk.path}: a recovery was interrupted; it goes on when the machine is started again`,
-    ];
-  }
-  const { groupUuid } = disk.state.document;
-  const group = machine.groups.find(({ uuid }) => uuid === groupUuid);
-  return [`${disk.path}: its volume group ${group ? "is not whole or not ours" : "was not found"}`];
 }

@@ -58,7 +58,8 @@ export function planHold(installation: Installation, reason: string): Step[] {
   });
   const add = tags.filter((tag) => tag.startsWith(`${OUR_TAG}.hold=`));
   const [wanted] = add;
-  if (wanted === undefined) throw new Refusal("a hold needs a reason", "zshield backup hold REASON");
+  if (wanted === undefined)
+    throw new Refusal("a hold needs a reason", "zshield backup hold REASON");
   const remove = holdTags(backup).filter((tag) => tag !== wanted);
   if (backup.volume.tags.includes(wanted) && remove.length === 0) return [];
   return [tagStep(installation, `keep the backup (${reason})`, add, remove)];

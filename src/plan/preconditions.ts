@@ -63,9 +63,18 @@ export function checkNames(machine: Machine, disk: Disk, name: string): void {
     (group) => group.name === name && group.physicalVolumes.some((path) => !own.has(path)),
   );
   if (!other) return;
+  const mine = machine.groups.find(
+    (group) => group.name === name && group.physicalVolumes.some((path) => own.has(path)),
+  );
+  const list = [other, ...(mine ? [mine] : [])]
+    .map(({ uuid, physicalVolumes, sizeBytes }) => {
+      const where = physicalVolumes.join(", ");
+      return `  ${uuid} on ${where}, ${printSize(sizeBytes)}${where === mine?.physicalVolumes.join(", ") ? ", the one on this disk" : ""}`;
+    })
+    .join("\n");
   throw new Refusal(
-    `another disk (${other.physicalVolumes.join(", ")}) holds a volume group that is called "${name}" too; ` +
-      "the installed system could not tell the two apart",
+    `another disk holds a volume group that is called "${name}" too, and the installed system could not ` +
+      `tell the two apart:\n${list}`,
     "take that disk out, or rename its group",
   );
 }

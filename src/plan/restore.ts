@@ -3,8 +3,9 @@
  * merge of the mounted root would do: GRUB would read a half merged /boot. Pure.
  */
 import { Refusal } from "../errors.ts";
-import type { StateRecord } from "../model/state.ts";
 import type { Config } from "../model/config.ts";
+import type { StateRecord } from "../model/state.ts";
+import { printTime } from "../model/text.ts";
 import type { Installation } from "./installation.ts";
 import { validBackup } from "./keep.ts";
 
@@ -18,22 +19,24 @@ export interface Restore {
 export function planRestore(installation: Installation, config: Config): Restore {
   const { record } = installation;
   if (record.phase === "requested") {
-    throw new Refusal("it is asked for already", "restart the machine; `zshield restore cancel` ends it");
-  }
-  if (record.phase !== "installed") {
     throw new Refusal(
-      record.phase === "changing"
-        ? "a backup run was ended while it changed volumes"
-        : "a recovery was interrupted",
-      record.phase === "changing" ? "`zshield backup` puts it in order" : "restart the machine",
+      "it is asked for already",
+      "restart the machine; `zshield restore cancel` ends it",
+    );
+  }
+  if (record.phase === "changing") {
+    throw new Refusal(
+      "a backup run was ended while it changed volumes",
+      "`zshield backup` puts that in order",
     );
   }
   const { tags } = validBackup(installation);
   const { user, audit } = config.volume;
-  const taken = new Date(tags.timeSeconds * 1000).toISOString();
   return {
     record: { ...record, sequence: record.sequence + 1, phase: "requested", operation: "latest" },
-    loses: [`every change of the system (root, /boot) since ${taken} (${tags.reason})`],
+    loses: [
+      `every change of the system (root, /boot) since ${printTime(tags.timeSeconds)} (${tags.reason})`,
+    ],
     keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
   };
 }

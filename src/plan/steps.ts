@@ -8,20 +8,25 @@ import type { Ids } from "../model/ids.ts";
 import type { Card, Disk, Machine } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
 import type { Step } from "../model/step.ts";
+import type { BootOrigin } from "./boot-source.ts";
 import { identityFiles, MACHINE_ONLY, MADE_ANEW } from "./identity.ts";
 import { neededCard } from "./preconditions.ts";
 import { BACKUP, NEW_ROOT, ROOT } from "./volumes.ts";
+
+export function protectDisks(machine: Machine, disk: Disk): Step {
+  return {
+    kind: "protect-disks",
+    title: "set every other disk read-only",
+    repeats: true,
+    disks: machine.disks.filter(({ path }) => path !== disk.path).map(({ path }) => path),
+  };
+}
 
 /** The steps that depend on this boot's device names; planned anew when a recovery is resumed. */
 export function planPrologue(machine: Machine, disk: Disk): Step[] {
   const card = neededCard(machine);
   return [
-    {
-      kind: "protect-disks",
-      title: "set every other disk read-only",
-      repeats: true,
-      disks: machine.disks.filter(({ path }) => path !== disk.path).map(({ path }) => path),
-    },
+    protectDisks(machine, disk),
     {
       kind: "open-golden",
       title: "open golden on the card, read-only and checked block by block",
@@ -137,16 +142,18 @@ export function rootSteps(at: {
   ];
 }
 
-export function installBoot(card: Card, espUuid: string, sectorBytes: number): Step {
-  const { description } = card;
+export function installBoot(origin: BootOrigin, espUuid: string, sectorBytes: number): Step {
+  const { source, card, boot, grub, rescue } = origin;
   return {
     kind: "install-boot",
     title: "install GRUB for BIOS and UEFI, and the rescue system",
     repeats: false,
     espDevice: byPartition(espUuid),
-    card: digestOfCard(description),
-    grub: description.grub.directory,
-    rescue: description.rescue.directory,
+    source,
+    card,
+    boot,
+    grub,
+    rescue,
     sectorBytes,
   };
 }
@@ -162,35 +169,36 @@ export function switchRoot(group: string, name: string): Step {
 }
 
 export function takeBackup(
-  { card, group, ids, config }: { card: Card; group: string; ids: Ids; config: Config },
+  group: string,
   sizeBytes: number,
+  chunkBytes: number,
+  tags: { readonly timeSeconds: number; readonly reason: string; readonly version: string },
 ): Step {
   return {
     kind: "take-backup",
-    title: `take the first backup, ${BACKUP} (${printSize(sizeBytes)})`,
+    title: `take a new backup, ${BACKUP} (${printSize(sizeBytes)})`,
     repeats: false,
     group,
     origin: ROOT,
     name: BACKUP,
     sizeBytes,
-    chunkBytes: config.backup.chunk,
-    tags: printBackupTags({
-      timeSeconds: ids.nowSeconds,
-      reason: "factory",
-      version: card.description.version,
-      boot: "",
-    }),
+    chunkBytes,
+    tags: printBackupTags({ ...tags, boot: "" }),
   };
 }
 
-export function epilogue(card: Card): Step[] {
-  const { grub, rescue } = card.description;
+export function factoryTags(card: Card, ids: Ids) {
+  const { version } = card.description;
+  return { timeSeconds: ids.nowSeconds, reason: "factory", version };
+}
+
+export function epilogue({ boot, grub, rescue }: BootOrigin): Step[] {
   return [
     {
       kind: "tidy-esp",
       title: "remove older GRUB and rescue files from the ESP",
       repeats: false,
-      keep: [grub.directory, rescue.directory],
+      keep: [grub, rescue, boot],
     },
     { kind: "finish", title: "read the disk back a last time and close it", repeats: false },
   ];

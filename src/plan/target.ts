@@ -30,6 +30,8 @@ export type Content =
     }
   /** A whole installation of ours. */
   | { readonly kind: "ours"; readonly record: StateRecord; readonly group: VolumeGroup }
+  /** An installation of ours whose volumes were being changed when the power failed, and cannot be read. */
+  | { readonly kind: "torn"; readonly record: StateRecord }
   /** Anything else; `what` says it in words. */
   | { readonly kind: "foreign"; readonly what: string };
 
@@ -43,15 +45,22 @@ export function contentOf(disk: Disk, machine: Machine): Content {
         ? { kind: "interrupted", record, journal, group }
         : { kind: "interrupted", record, journal };
     }
-    if (record.phase === "installed" && group && !group.partial && group.tags.includes(OUR_TAG)) {
-      return { kind: "ours", record, group };
-    }
+    const isWhole = group && !group.partial && group.tags.includes(OUR_TAG);
+    if (record.phase !== "recovering" && isWhole) return { kind: "ours", record, group };
+    if (record.phase === "changing" && !group) return { kind: "torn", record };
   }
   if (disk.claim) {
     return { kind: "begun", attempts: disk.claim.attempts, consent: disk.claim.consent };
   }
   if (disk.blank === true) return { kind: "blank" };
   return { kind: "foreign", what: describeContent(disk, machine) };
+}
+
+/** What an installation of ours can be found as. */
+export type Installed = Extract<Content, { readonly record: StateRecord }>;
+
+function isInstalled(content: Content | undefined): content is Installed {
+  return content !== undefined && "record" in content;
 }
 
 /** The group of this UUID whose physical volumes all lie on this disk. */
@@ -145,6 +154,70 @@ export function chooseDisk(
     `there are ${candidates.length} disks to install on${wanted}, and exactly one is needed:\n${list}`,
     HINT_DISK,
   );
+}
+
+/**
+ * The one disk with an installation of ours, for what needs one. The others are no candidates, however
+ * large. @throws Refusal that lists every disk and what lies on it.
+ */
+export function chooseInstalled(
+  machine: Machine,
+  selector: DiskSelector | undefined,
+): { readonly disk: Disk; readonly content: Installed } {
+  const rows = machine.disks.map((disk) => ({
+    disk,
+    why: whyNotInstalled(disk, machine, selector),
+  }));
+  const [only, ...more] = rows.filter(({ why }) => why === undefined);
+  const content = only && contentOf(only.disk, machine);
+  if (only && isInstalled(content) && more.length === 0) return { disk: only.disk, content };
+  const list = rows
+    .map(({ disk, why }) => `  ${describeDisk(disk, printSize)}: ${why ?? "holds an installation"}`)
+    .join("\n");
+  const wanted = selector === undefined ? "" : ` that matches ${selector.by}:${selector.text}`;
+  if (!only) {
+    throw new Refusal(
+      `there is no disk with an installation of zshield${wanted}:\n${rows.length === 0 ? "no disk was found at all" : list}`,
+      'attach the right disk, or choose "Recover to factory default"',
+    );
+  }
+  throw new Refusal(
+    `there are ${more.length + 1} disks with an installation of zshield${wanted}, and exactly one is needed:\n${list}`,
+    HINT_DISK,
+  );
+}
+
+function whyNotInstalled(
+  disk: Disk,
+  machine: Machine,
+  selector: DiskSelector | undefined,
+): string | undefined {
+  if (selector !== undefined && !isSelected(disk, selector))
+    return "it is not the one that was named";
+  const why = whyNotCandidate(disk, machine, 0, true);
+  if (why !== undefined) return why;
+  const content = contentOf(disk, machine);
+  if (isInstalled(content)) return undefined;
+  switch (content.kind) {
+    case "blank":
+      return "it is blank";
+    case "begun":
+      return "an installation was begun here and holds nothing yet";
+    case "foreign":
+      return disk.state ? whyNotOurs(disk, machine) : `it holds ${content.what}`;
+  }
+}
+
+/** Why a disk with a record of ours does not count as an installation. */
+export function whyNotOurs(disk: Disk, machine: Machine): string {
+  if (disk.stateTrouble !== undefined) return `its state: ${disk.stateTrouble}`;
+  if (!disk.state) return "it has no state of ours";
+  const why = whyNotSameDisk(disk, disk.state.document.disk);
+  if (why !== undefined) return `its state was written for another disk: ${why}`;
+  const { groupUuid } = disk.state.document;
+  const group = machine.groups.find(({ uuid }) => uuid === groupUuid);
+  if (!group) return "its volume group was not found";
+  return `its volume group is not whole or not ours${group.trouble === undefined ? "" : `: ${group.trouble}`}`;
 }
 
 const HINT_DISK =

@@ -58,6 +58,7 @@ interface Copy {
 const FACTORY = "zshield: starting: Recover to factory default";
 const LATEST = "zshield: starting: Recover to latest backup";
 const INSTALLED = "zshield: starting: Boot the installed system";
+const REPAIR = "zshield: starting: Repair the installed system";
 const MENU = "zshield: starting: Recovery menu";
 /** Printed by the configuration inside the test disk's root. */
 const INSIDE_ROOT = "zshield-test: this is root's own configuration";
@@ -145,6 +146,18 @@ const CASES: readonly Case[] = [
     boots: "disk",
     state: { a: installed(1), b: recovering(2, "latest") },
     wanted: LATEST,
+  },
+  {
+    name: "disk alone, the running system asked for its backup",
+    boots: "disk",
+    state: { a: { sequence: 2, phase: "requested", operation: "latest" }, b: installed(1) },
+    wanted: LATEST,
+  },
+  {
+    name: "disk alone, cut while the running system changed its volumes",
+    boots: "disk",
+    state: { a: installed(1), b: { sequence: 2, phase: "changing", operation: "repair" } },
+    wanted: REPAIR,
   },
   {
     name: "disk alone, both copies damaged",

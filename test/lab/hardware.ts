@@ -40,6 +40,10 @@ export interface MachineOptions {
   readonly limitSeconds?: number;
   /** Sees the serial line as it comes. */
   readonly onOutput?: (chunk: Uint8Array) => void;
+  /** Goes on from what `Machine.save` wrote, instead of starting. Everything else must be the same. */
+  readonly savedIn?: string;
+  /** Has a SCSI controller for disks that are plugged in later. */
+  readonly takesDisks?: boolean;
 }
 
 /** QEMU's command line. `folder` holds the monitor socket and the machine's own UEFI variables. */
@@ -60,7 +64,9 @@ export function machineArguments(
     ...["-serial", "chardev:console"],
     ...["-qmp", `unix:${join(places.folder, "qmp")},server=on,wait=off`],
     ...(options.firmware === "uefi" ? uefiArguments(places.folder) : []),
-    ...(attachments.has("scsi") ? ["-device", "virtio-scsi-pci,id=scsi"] : []),
+    ...(attachments.has("scsi") || options.takesDisks === true
+      ? ["-device", "virtio-scsi-pci,id=scsi"]
+      : []),
     ...(attachments.has("megasas") ? ["-device", "megasas,id=megasas"] : []),
     ...(attachments.has("usb") ? ["-device", "qemu-xhci,id=usb"] : []),
     ...options.drives.flatMap(driveArguments),
@@ -69,6 +75,7 @@ export function machineArguments(
     const { vmlinuz, initramfs, commandLine } = options.kernel;
     argv.push("-kernel", vmlinuz, "-initrd", initramfs, "-append", commandLine);
   }
+  if (options.savedIn !== undefined) argv.push("-incoming", `exec:cat '${options.savedIn}'`);
   return argv;
 }
 
@@ -76,27 +83,26 @@ export function machineArguments(
  * The host's flushes are skipped (`no-flush`): a power cut here is the end of QEMU, not of the host. What
  * the guest has not flushed still lies in QEMU where the image is a qcow2 one, and is lost by the cut.
  */
+export function blockNode(source: Drive["source"], node: string): Record<string, unknown> {
+  const cache = { direct: false, "no-flush": true };
+  return "nbdSocket" in source
+    ? {
+        driver: "raw",
+        "node-name": node,
+        file: { driver: "nbd", server: { type: "unix", path: source.nbdSocket }, export: "" },
+      }
+    : {
+        driver: source.format,
+        "node-name": node,
+        cache,
+        discard: "unmap",
+        file: { driver: "file", filename: source.file, cache, discard: "unmap" },
+      };
+}
+
 function driveArguments(drive: Drive, index: number): string[] {
   const node = `disk${index}`;
-  const cache = { direct: false, "no-flush": true };
-  const block =
-    "nbdSocket" in drive.source
-      ? {
-          driver: "raw",
-          "node-name": node,
-          file: {
-            driver: "nbd",
-            server: { type: "unix", path: drive.source.nbdSocket },
-            export: "",
-          },
-        }
-      : {
-          driver: drive.source.format,
-          "node-name": node,
-          cache,
-          discard: "unmap",
-          file: { driver: "file", filename: drive.source.file, cache, discard: "unmap" },
-        };
+  const block = blockNode(drive.source, node);
   const boot = drive.boot === undefined ? "" : `,bootindex=${drive.boot}`;
   const device = `${deviceOf(drive.attach, index)},drive=${node},serial=${drive.serial}${boot}`;
   return ["-blockdev", JSON.stringify(block), "-device", device];

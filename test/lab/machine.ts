@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { machineArguments, type MachineOptions } from "./hardware.ts";
+import { blockNode, machineArguments, type Drive, type MachineOptions } from "./hardware.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 import { dropFolder, forgetProcess, makeSocketFolder, registerProcess } from "./scratch.ts";
 import { makeSerial, patience, type Match, type Serial } from "./serial.ts";
@@ -29,6 +29,12 @@ export interface Machine {
   waitForEnd(seconds: number): Promise<void>;
   /** Presses the power button. The guest may not listen to it. */
   pressPower(): Promise<void>;
+  /** Plugs a disk into the SCSI controller of a machine that `takesDisks`. */
+  plug(drive: Drive): Promise<void>;
+  /** Lets a machine that was saved go on, when its memory has been read. */
+  resume(): Promise<void>;
+  /** Writes the machine's memory to a file and ends it. Its disks must not have been written to. */
+  save(file: string): Promise<void>;
   /** A picture of the VGA screen (PPM). */
   screendump(path: string): Promise<void>;
 }
@@ -82,6 +88,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     throw error;
   }
 
+  let plugged = 0;
+
   async function waitForEnd(seconds: number): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(
@@ -108,6 +116,34 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     waitForEnd,
     async pressPower() {
       await qmp.execute("system_powerdown");
+    },
+    async plug({ source, serial }) {
+      plugged += 1;
+      const node = `plugged${plugged}`;
+      await qmp.execute("blockdev-add", blockNode(source, node));
+      const place = { driver: "scsi-hd", bus: "scsi.0", "scsi-id": 10 + plugged };
+      await qmp.execute("device_add", { ...place, id: `${node}-device`, drive: node, serial });
+    },
+    async resume() {
+      for (;;) {
+        const { status } = (await qmp.execute("query-status")) as { readonly status: string };
+        if (status === "paused") break;
+        await Bun.sleep(50);
+      }
+      await qmp.execute("cont");
+    },
+    async save(file) {
+      await qmp.execute("stop");
+      await qmp.execute("migrate", { uri: `exec:cat >'${file}'` });
+      for (;;) {
+        const { status } = (await qmp.execute("query-migrate")) as { readonly status: string };
+        if (status === "completed") break;
+        if (status === "failed") throw new Error("the machine's memory could not be written");
+        await Bun.sleep(100);
+      }
+      why = "it was saved";
+      child.kill("SIGKILL");
+      await ended;
     },
     async screendump(path) {
       await qmp.execute("screendump", { filename: path });

@@ -98,6 +98,7 @@ export async function cutPower<M extends Medium>(
     const branch = await medium.branch(context, `cut-${cut.kind}`);
     const machine = await startRescue(context, {
       ...options,
+      saved: true,
       name: `cut-${cut.kind}`,
       drives: [branch.drive],
     });

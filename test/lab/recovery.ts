@@ -2,15 +2,16 @@
  * The moves that scenarios share: start the rescue system, read its verdict, boot a disk and log in.
  * Owns: these moves and the kernel command line of the rescue system. Judges nothing.
  */
+import { join } from "node:path";
 import { GIB } from "../../src/model/size.ts";
 import type { Result } from "../../src/model/result.ts";
-import { cardDrive, type CardInUse } from "./card.ts";
+import { cardDrive, useCard, type CardInUse } from "./card.ts";
 import { logIn, type Console } from "./console.ts";
 import type { Attachment, Drive, Firmware, MachineOptions } from "./hardware.ts";
 import { bytesWritten, makeLayer, makeQcow2, type Image } from "./images.ts";
 import type { Machine } from "./machine.ts";
 import { findResult, RESULT_LINE } from "./result.ts";
-import { must, type Context } from "./scenario.ts";
+import { must, openContext, type Context } from "./scenario.ts";
 
 /** Large enough for the default layout, and only as large on the host as what is written. */
 export const DISK_BYTES = 20 * GIB;
@@ -34,17 +35,23 @@ export interface RescueOptions {
   readonly drives: readonly Drive[];
   /** Further kernel parameters. */
   readonly parameters?: readonly string[];
-  readonly operation?: "default" | "latest" | "menu";
+  readonly operation?: "default" | "latest" | "repair" | "menu";
   readonly memoryMiB?: number;
   readonly cpu?: string;
   readonly firmware?: Firmware;
   readonly name?: string;
+  /**
+   * Goes on from a rescue system that was started once and waits for its disk, which is then plugged in:
+   * all that a start from the kernel on would do, but for finding the disk there. Saves half a minute.
+   */
+  readonly saved?: boolean;
 }
 
 export type StartOptions = Partial<Omit<MachineOptions, "logs" | "drives" | "kernel">>;
 
+/** On a SCSI controller, since only there a saved machine can take it. */
 export function disk(source: Drive["source"], more: Partial<Omit<Drive, "source">> = {}): Drive {
-  return { source, attach: "virtio", serial: DISK_SERIAL, ...more };
+  return { source, attach: "scsi", serial: DISK_SERIAL, ...more };
 }
 
 export async function blankDisk(
@@ -57,11 +64,55 @@ export async function blankDisk(
 
 /** Starts kernel and initramfs directly, with the card attached: saves GRUB's time. */
 export async function startRescue(context: Context, options: RescueOptions): Promise<Machine> {
+  if (options.saved !== true) return context.start(rescueMachine(options, options.drives));
+  const machine = await context.start({
+    ...rescueMachine(options, []),
+    takesDisks: true,
+    savedIn: await savedRescue(options),
+  });
+  await machine.resume();
+  for (const drive of options.drives) await machine.plug(drive);
+  return machine;
+}
+
+const saved = new Map<string, Promise<string>>();
+
+/** The memory of a rescue system with this command line that waits for its disk; made once for a run. */
+function savedRescue(options: RescueOptions): Promise<string> {
+  const { operation = "default", parameters = [], memoryMiB } = options;
+  const key = JSON.stringify([options.card.card.image.file, operation, parameters, memoryMiB]);
+  let file = saved.get(key);
+  if (!file) {
+    file = saveRescue(options, saved.size);
+    saved.set(key, file);
+  }
+  return file;
+}
+
+async function saveRescue(options: RescueOptions, number: number): Promise<string> {
+  // Stays open: the file is in its folder, which goes when the process ends.
+  const context = openContext(`prepare-rescue-${number}`, 0);
+  const card = await useCard(context.folder, "card", options.card.card);
+  const machine = await context.start({
+    ...rescueMachine({ ...options, card }, []),
+    takesDisks: true,
+    name: "rescue-to-save",
+  });
+  await machine.waitFor("waiting for the card and the disk to appear", 240, RESULT_LINE);
+  const file = join(context.folder, "memory");
+  await machine.save(file);
+  return file;
+}
+
+function rescueMachine(
+  options: RescueOptions,
+  drives: readonly Drive[],
+): Omit<MachineOptions, "logs"> {
   const { card } = options.card;
   const operation = `zshield_recovery=${options.operation ?? "default"}`;
-  return context.start({
+  return {
     name: options.name ?? "rescue",
-    drives: [cardDrive(options.card), ...options.drives],
+    drives: [cardDrive(options.card), ...drives],
     ...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
     ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
     ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
@@ -70,7 +121,7 @@ export async function startRescue(context: Context, options: RescueOptions): Pro
       initramfs: card.initramfs,
       commandLine: [operation, ...RESCUE_ARGUMENTS, ...(options.parameters ?? [])].join(" "),
     },
-  });
+  };
 }
 
 /** Starts through firmware and GRUB, card first in the boot order, no key pressed. */
@@ -198,4 +249,23 @@ export const INSTALLED_ROOTS = ["/dev/mapper/vgroup-lv--root", "/dev/vgroup/lv-r
 export function checkBooted({ root, failed }: Booted): void {
   must(INSTALLED_ROOTS.includes(root), `the root is ${root}, not ${INSTALLED_ROOTS[0]}`);
   must(failed.length === 0, `failed units: ${failed.join(", ")}`);
+}
+
+/** Places in GRUB's menus (grub/card-menu.cfg, grub/disk-menu.cfg), from the top. */
+const MENU = ["installed", "default", "latest", "repair", "menu"] as const;
+
+/** Chooses an entry as a person does, with the keys of the serial console. */
+export async function chooseEntry(machine: Machine, entry: (typeof MENU)[number]): Promise<void> {
+  await machine.waitFor(/Boot the installed system/, 120);
+  // Ctrl-N is the arrow down.
+  machine.send(`${"\x0e".repeat(MENU.indexOf(entry))}\r`);
+  await machine.waitFor(/starting: Re/, 60);
+}
+
+/** Answers the question before anything is lost as it asks to be answered. */
+export async function agree(machine: Machine): Promise<void> {
+  await machine.waitFor(/Type the last 4 characters[^\n]*/, 240, /ZSHIELD-RESULT/);
+  // What is typed in the first moments does not count: keys may be held down while a machine boots.
+  await Bun.sleep(3000);
+  machine.send(`${DISK_SERIAL.slice(-4)}\r`);
 }

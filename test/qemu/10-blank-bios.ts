@@ -23,7 +23,7 @@ export const scenario: Scenario = {
   async run(context) {
     const card = await context.card("golden");
     const image = await blankDisk(context);
-    const drive = disk(image);
+    const drive = disk(image, { attach: "virtio" });
 
     const recovery = await startCard(context, card, [drive], { memoryMiB: 1024 });
     await recovery.waitFor("starting: Recover to factory default", 120);

@@ -24,7 +24,7 @@ export const scenario: Scenario = {
   async run(context) {
     const card = await context.card("classic");
     const image = await blankDisk(context);
-    const drive = disk(image);
+    const drive = disk(image, { attach: "virtio" });
     // Its kernel is made for virtual machines and knows no AHCI.
     await finishRecovery(await startCard(context, card, [drive], { attach: "virtio" }));
     const differences = await compareWithGolden(context.folder, card.card, image);

@@ -22,6 +22,7 @@ interface Case {
   readonly parameters?: readonly string[];
   readonly diskBytes?: number;
   readonly hasDisk?: boolean;
+  readonly saved?: boolean;
   readonly words: readonly RegExp[];
 }
 
@@ -30,6 +31,7 @@ const CASES: readonly Case[] = [
     name: "refuse-too-small",
     title: "a disk that is smaller than the layout needs is refused",
     diskBytes: 8 * GIB,
+    saved: true,
     words: [/smaller/, /16 GiB/, new RegExp(DISK_SERIAL)],
   },
   {
@@ -64,9 +66,10 @@ const simple = CASES.map((wanted): Scenario => ({
       const image = await blankDisk(context, "blank", wanted.diskBytes ?? DISK_BYTES);
       layers.push(await watch(context, "disk", image));
     }
-    const { parameters, words } = wanted;
+    const { parameters, words, saved } = wanted;
     await refuse(context, {
       card,
+      saved: saved === true,
       drives: layers.map((layer) => disk(layer)),
       layers,
       words,
@@ -99,6 +102,7 @@ const twoEqual: Scenario = {
     const images = ["left", "right"].map((name) => makeRaw(context.folder, name, DISK_BYTES));
     await refuse(context, {
       card,
+      saved: true,
       drives: images.map((image, index) => disk(image, { serial: `EQUAL-${index}` })),
       layers: [],
       words: [/EQUAL-0/, /EQUAL-1/, /exactly one/],
@@ -149,6 +153,7 @@ const foreign = (["lvm-vgroup", "luks", "no-signature"] as const).map((kind): Sc
     const layer = await watch(context, "disk", image);
     await refuse(context, {
       card,
+      saved: true,
       drives: [disk(layer)],
       layers: [layer],
       parameters: ["zshield.confirm=no"],

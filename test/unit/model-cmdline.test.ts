@@ -44,7 +44,10 @@ for (const [text, changes] of [
 
 for (const [text, ...wanted] of [
   ["zshield_recovery", /no parameter "zshield_recovery"/],
-  ["zshield_recovery=defualt", /zshield_recovery=defualt: must be default or latest or menu/],
+  [
+    "zshield_recovery=defualt",
+    /zshield_recovery=defualt: must be default or latest or repair or menu/,
+  ],
   ["zshield.keeep=nothing", /no parameter "zshield\.keeep="/],
   ["zshield.keep=", /zshield\.keep=: must be data or nothing/],
   ["zshield.disk=sda", /must be serial:, wwn:, path: or model:/],
@@ -63,7 +66,7 @@ for (const [text, ...wanted] of [
       assert.instance(error, Refusal);
       const { message, hint } = error as Refusal;
       for (const pattern of wanted) assert.match(message, pattern);
-      assert.match(hint, /zshield_recovery= {2}default, latest, menu/);
+      assert.match(hint, /zshield_recovery= {2}default, latest, repair, menu/);
       return;
     }
     assert.unreachable("it was not refused");

@@ -1,0 +1,98 @@
+/*
+ * The merge of a snapshot into its origin. The kernel does it; what is done here is to start it or to find
+ * it going on after a power cut, to tell how far it is, and to believe in its end only when the origin is
+ * an ordinary volume again. Owns: merging and `parseMergePercent` (pure).
+ */
+import { query, run } from "./command.ts";
+import { parseVolumeStates, type VolumeState } from "./lvm.ts";
+import { readSnapshotStatus } from "./snapshot.ts";
+
+export interface Merge {
+  readonly group: string;
+  readonly name: string;
+  readonly origin: string;
+  readonly start: readonly string[];
+  readonly goOn: readonly string[];
+}
+
+/** A merge that does not get a sector further for so long has stopped. */
+const PATIENCE_MS = 10 * 60_000;
+const LOOK_EVERY_MS = 500;
+
+/** `  vgroup/lv-root: Merged: 39.46%` → 39.46 */
+export function parseMergePercent(line: string): number | undefined {
+  const match = /Merged: (\d+(?:\.\d+)?)%/.exec(line);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** @throws Error when the merge failed or stopped: root is then half old and half new. */
+export async function merge(
+  action: Merge,
+  log: (line: string) => void,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<void> {
+  const { group, name, origin } = action;
+  const before = await readStates(group);
+  const snapshot = before.find((volume) => volume.name === name && volume.origin === origin);
+  if (snapshot && !snapshot.merging) {
+    const status = await readSnapshotStatus(group, name);
+    const total = status.kind === "valid" ? status.usedBytes : 0;
+    await run(action.start, {
+      log,
+      onLine(line) {
+        const percent = parseMergePercent(line);
+        if (percent !== undefined) onProgress(Math.round((total * percent) / 100), total);
+      },
+    });
+  }
+  if (isMerging(await readStates(group), name)) {
+    log("a merge is going on that was interrupted; it is waited for");
+    await run(action.goOn, { log });
+    await waitForEnd(action, onProgress);
+  }
+  const after = await readStates(group);
+  const root = after.find((volume) => volume.name === origin);
+  if (!root) throw new Error(`the volume ${group}/${origin} is not there any more`);
+  if (isMerging(after, name) || after.some((volume) => volume.name === name)) {
+    throw new Error(`${group}/${name} is still there: the merge has not been done`);
+  }
+}
+
+async function waitForEnd(
+  { group, name, origin }: Merge,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<void> {
+  let most = 0;
+  let least = Number.POSITIVE_INFINITY;
+  let giveUp = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const status = await readSnapshotStatus(group, origin);
+    if (status.kind === "bad") {
+      throw new Error(
+        `the merge of ${name} failed (${status.why}): the root is half of the backup and half of what ` +
+          'it was; only "Recover to factory default" makes it whole',
+      );
+    }
+    if (status.kind === "valid") {
+      most = Math.max(most, status.usedBytes);
+      if (status.usedBytes < least) giveUp = Date.now() + PATIENCE_MS;
+      least = Math.min(least, status.usedBytes);
+      onProgress(most - status.usedBytes, most);
+    }
+    if (!isMerging(await readStates(group), name)) return;
+    if (Date.now() > giveUp) {
+      throw new Error(`the merge of ${name} got no further in ${PATIENCE_MS / 60_000} minutes`);
+    }
+    await Bun.sleep(LOOK_EVERY_MS);
+  }
+}
+
+function isMerging(volumes: readonly VolumeState[], name: string): boolean {
+  return volumes.some((volume) => volume.name === name && volume.merging);
+}
+
+async function readStates(group: string): Promise<VolumeState[]> {
+  const how = ["--all", "--reportformat", "json", "--binary"];
+  const argv = ["lvm", "lvs", ...how, "--options", "lv_name,origin,lv_merging", group];
+  return parseVolumeStates(await query(argv));
+}

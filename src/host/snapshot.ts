@@ -1,0 +1,70 @@
+/*
+ * A backup before it is merged: valid, and readable to its last block. dm-snapshot tells an overflow only
+ * while the volume is active, and a block that cannot be read only when it is read: both must be known
+ * before the root is touched. Writes nothing.
+ */
+import { Refusal } from "../errors.ts";
+import { query, tellFailure } from "./command.ts";
+import { readThrough } from "./device.ts";
+
+const HINT = 'choose "Recover to factory default": user and audit data stay';
+const SECTOR_BYTES = 512;
+
+export interface SnapshotName {
+  readonly group: string;
+  readonly name: string;
+  readonly origin: string;
+}
+
+/** What `dmsetup status` tells of a snapshot, or of the origin that one is being merged into. */
+export type SnapshotStatus =
+  | { readonly kind: "valid"; readonly usedBytes: number; readonly metadataBytes: number }
+  /** In the kernel's words: `Invalid`, `Overflow`, `Merge failed`. */
+  | { readonly kind: "bad"; readonly why: string }
+  /** The volume is neither of the two. */
+  | { readonly kind: "none" };
+
+/** Pure. Source: Documentation/admin-guide/device-mapper/snapshot.rst, "How to determine when …". */
+export function parseSnapshotStatus(text: string): SnapshotStatus {
+  const [, , target, ...rest] = text.trim().split(/\s+/);
+  if (target !== "snapshot" && target !== "snapshot-merge") return { kind: "none" };
+  const numbers = /^(\d+)\/\d+ (\d+)$/.exec(rest.join(" "));
+  if (!numbers) return { kind: "bad", why: rest.join(" ") };
+  return {
+    kind: "valid",
+    usedBytes: Number(numbers[1]) * SECTOR_BYTES,
+    metadataBytes: Number(numbers[2]) * SECTOR_BYTES,
+  };
+}
+
+/** The name that device-mapper gives a volume: a dash inside a part is doubled. */
+export function mapperName(group: string, volume: string): string {
+  return [group, volume].map((part) => part.replaceAll("-", "--")).join("-");
+}
+
+export async function readSnapshotStatus(group: string, volume: string): Promise<SnapshotStatus> {
+  return parseSnapshotStatus(await query(["dmsetup", "status", mapperName(group, volume)]));
+}
+
+/** @throws Refusal with the one sentence that says what to do instead. */
+export async function checkSnapshot(
+  { group, name }: SnapshotName,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<void> {
+  const status = await readSnapshotStatus(group, name);
+  if (status.kind === "bad") {
+    throw new Refusal(
+      `the backup ${name} is not valid (${status.why}): it overflowed, or its store is damaged, ` +
+        "and it cannot be put back any more",
+      HINT,
+    );
+  }
+  if (status.kind === "none") throw new Refusal(`${group}/${name} is no snapshot`, HINT);
+  const store = `/dev/mapper/${mapperName(group, name)}-cow`;
+  try {
+    const total = status.usedBytes;
+    await readThrough(store, total, (done) => onProgress(done, total));
+  } catch (error) {
+    throw new Refusal(`the backup ${name} cannot be read: ${tellFailure(error)}`, HINT);
+  }
+}

@@ -1,0 +1,60 @@
+/*
+ * The plan for "repair the installed system": the volume group readable again where the power failed while
+ * LVM wrote, GRUB and the rescue system as they should be. Loses nothing, so nobody is asked. Pure.
+ */
+import type { Config } from "../model/config.ts";
+import type { Disk, Machine } from "../model/machine.ts";
+import { identityOf } from "../model/machine.ts";
+import type { StateRecord } from "../model/state.ts";
+import type { Plan } from "../model/step.ts";
+import { bootOrigin } from "./boot-source.ts";
+import { partitionsOf, prologue } from "./latest.ts";
+import * as steps from "./steps.ts";
+import { AUDIT, ROOT } from "./volumes.ts";
+
+interface Repair {
+  readonly machine: Machine;
+  readonly config: Config;
+  readonly disk: Disk;
+  readonly record: StateRecord;
+}
+
+/** @throws Refusal */
+export function planRepair({ machine, config, disk, record }: Repair): Plan {
+  const name = config.group.name;
+  const origin = bootOrigin(machine, disk);
+  const { esp, pv } = partitionsOf(disk);
+  return {
+    operation: "repair",
+    version: record.document.version,
+    disk: identityOf(disk),
+    loses: [],
+    keeps: [
+      "the installed system, its backup, user and audit data: only what is broken is written",
+    ],
+    asks: false,
+    group: name,
+    physicalVolume: steps.byPartition(pv),
+    reportVolume: AUDIT,
+    steps: [
+      ...prologue(machine, disk, origin),
+      steps.openEsp(esp),
+      {
+        kind: "restore-group",
+        title: `make the volume group ${name} readable, if it is not`,
+        repeats: false,
+        group: name,
+      },
+      steps.activate(name),
+      {
+        kind: "check-root",
+        title: "check that the root has a kernel with its modules",
+        repeats: false,
+        device: `/dev/${name}/${ROOT}`,
+        fileSystem: config.volume.root["file-system"],
+      },
+      steps.installBoot(origin, esp, disk.logicalSectorBytes),
+      ...steps.epilogue(origin),
+    ],
+  };
+}

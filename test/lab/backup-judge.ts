@@ -1,0 +1,68 @@
+/*
+ * The independent judge of a restored root: no line of zshield takes part, and no guest. LVM's own pvck says
+ * where the volumes lie; the root that they give is digested on the host.
+ */
+import { rmSync } from "node:fs";
+import { command } from "./command.ts";
+import { digestOfView, readCowStore } from "./cow-store.ts";
+import { flatten, readPartition, type Image } from "./images.ts";
+import { readVolumes } from "./inspect.ts";
+
+export interface RootState {
+  /** SHA-256 of what the root counts as: of the origin, and while it merges, of what the merge will give. */
+  readonly root: string;
+  /** Of what the backup holds; undefined where there is none, or none that could be put back. */
+  readonly backup: string | undefined;
+  /** The snapshot is being merged into the root. */
+  readonly isMerging: boolean;
+  /** Chunks that the snapshot keeps; 0 without one. */
+  readonly exceptions: number;
+  readonly backupTags: readonly string[];
+}
+
+/** @throws Error if the disk has no volume lv-root, or the store of its backup cannot be read. */
+export async function readRootState(folder: string, image: Image): Promise<RootState> {
+  const raw = await flatten(folder, `judged-${Bun.randomUUIDv7()}`, image);
+  try {
+    const volumes = await readVolumes(folder, raw.file);
+    const root = volumes.find(({ name }) => name === "lv-root");
+    if (!root) throw new Error("the disk has no volume lv-root");
+    const place = volumes.find(({ name }) => name === "snap0");
+    const isMerging = /^\s*merging_store = "snap0"/m.test(await readMetadata(folder, raw.file));
+    const store = place ? readCowStore(raw.file, place) : undefined;
+    if (typeof store === "string") throw new Error(`the store of snap0: ${store}`);
+    const plain = () => digestOfView(raw.file, root, undefined);
+    const view = () => place && store && digestOfView(raw.file, root, { place, store });
+    const seen = view();
+    return {
+      root: isMerging && seen !== undefined ? seen : plain(),
+      backup: isMerging ? undefined : seen,
+      isMerging,
+      exceptions: store?.exceptions.size ?? 0,
+      backupTags: place?.tags ?? [],
+    };
+  } finally {
+    rmSync(raw.file, { force: true });
+  }
+}
+
+/** What is wrong with a disk on which the backup was put back; none is the good case. */
+export function faultsOfRestored(state: RootState, wanted: string): string[] {
+  const faults: string[] = [];
+  if (state.isMerging) faults.push("snap0 is still being merged into lv-root");
+  if (state.root !== wanted) faults.push("lv-root is not what it was when the backup was taken");
+  if (state.backup === undefined) faults.push("there is no backup");
+  else if (state.backup !== wanted) faults.push("the new backup is not the restored root");
+  if (!state.backupTags.includes("zshield.reason=restored")) {
+    faults.push("the backup is not the one that the recovery took");
+  }
+  return faults;
+}
+
+async function readMetadata(folder: string, rawFile: string): Promise<string> {
+  const { startBytes } = await readPartition(rawFile, 3);
+  const head = `${folder}/physical-volume-head`;
+  const from = [`skip=${startBytes}`, "iflag=skip_bytes", "bs=1M", "count=2"];
+  await command(["dd", "status=none", `if=${rawFile}`, `of=${head}`, ...from]);
+  return (await command(["pvck", "--dump", "metadata", head])).stdout;
+}

@@ -1,0 +1,165 @@
+/*
+ * The power fails while the backup is being put back, again and again, at random times, and every fourth
+ * time the kernel crashes instead. At each cut the root must count as what the backup held, half merged as
+ * it is; and the next start must end with that root and with a new backup of it, with no key pressed.
+ * The judge reads disk images on the host, without any part of zshield.
+ */
+import { faultsOfRestored, readRootState } from "../lab/backup-judge.ts";
+import type { CardInUse } from "../lab/card.ts";
+import { changedDisk, type ChangedDisk } from "../lab/changed-disk.ts";
+import { makeLayer, type Image } from "../lab/images.ts";
+import type { Machine } from "../lab/machine.ts";
+import { mutate } from "../lab/mutant.ts";
+import { disk, finishRecovery, readResult, startCard, startRescue } from "../lab/recovery.ts";
+import { findSteps, RESULT_LINE } from "../lab/result.ts";
+import { must, type Context, type Scenario } from "../lab/scenario.ts";
+
+/** A non-maskable interrupt then crashes the kernel, which resets the machine. */
+const PARAMETERS = ["zshield.confirm=no", "unknown_nmi_panic", "panic=-1"];
+const MERGE = /zshield: step \d+\/\d+ merge-backup begins/;
+const MERGED = /zshield: step \d+\/\d+ merge-backup done/;
+/** As often as not a cut hits; a merge that is over is another case, and is counted as such. */
+const LEAST_SHARE = 0.5;
+
+interface Cut {
+  readonly image: Image;
+  /** The disk says itself that a merge was going on. */
+  readonly isMerging: boolean;
+}
+
+/** Starts putting the backup back, and takes the power away `seconds` after the merge began. */
+async function cutMerge(
+  context: Context,
+  card: CardInUse,
+  { image: before, wanted, exceptions }: ChangedDisk,
+  cut: { readonly name: string; readonly seconds: number; readonly crash: boolean },
+): Promise<Cut> {
+  const image = await makeLayer(context.folder, cut.name, before);
+  const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+  const machine = await startRescue(context, { ...rescue, operation: "latest", name: cut.name });
+  await machine.waitFor(MERGE, 240, RESULT_LINE);
+  await Bun.sleep(cut.seconds * 1000);
+  if (cut.crash) {
+    await machine.qmp.execute("inject-nmi");
+    await machine.waitForEnd(60);
+  } else {
+    await machine.kill();
+  }
+  const step = findSteps(machine.serial.text()).at(-1)?.kind;
+  const state = await readRootState(context.folder, image);
+  must(
+    state.root === wanted || !state.isMerging,
+    `${cut.name}: the half merged root does not count as what the backup held`,
+  );
+  context.note(
+    `${cut.crash ? "crash" : "power cut"} ${cut.seconds.toFixed(2)} s into the merge (step ${step}): ` +
+      (state.isMerging ? `${state.exceptions} of ${exceptions} chunks left` : "no merge going on"),
+  );
+  return { image, isMerging: state.isMerging };
+}
+
+async function usualMerge(context: Context, card: CardInUse, changed: ChangedDisk) {
+  const image = await makeLayer(context.folder, "uncut", changed.image);
+  const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+  const machine = await startRescue(context, { ...rescue, operation: "latest", name: "uncut" });
+  await machine.waitFor(MERGE, 240, RESULT_LINE);
+  const started = Date.now();
+  await machine.waitFor(MERGED, 240, RESULT_LINE);
+  const seconds = (Date.now() - started) / 1000;
+  await finishRecovery(machine);
+  const faults = faultsOfRestored(await readRootState(context.folder, image), changed.wanted);
+  must(faults.length === 0, `an undisturbed recovery: ${faults.join("; ")}`);
+  context.note(`an undisturbed merge of ${changed.exceptions} chunks took ${seconds.toFixed(1)} s`);
+  return seconds;
+}
+
+function mergeCuts(name: string, title: string, cuts: number, minutes: number): Scenario {
+  return {
+    name,
+    title,
+    minutes,
+    needs: ["small"],
+    soak: true,
+    async run(context) {
+      const card = await context.card("small");
+      const changed = await changedDisk();
+      const usualSeconds = await usualMerge(context, card, changed);
+      let hits = 0;
+      let control: Image | undefined;
+      for (let index = 1; index <= cuts; index++) {
+        const seconds = context.random() * usualSeconds * 0.8;
+        const where = { name: `cut-${index}`, seconds, crash: index % 4 === 0 };
+        const { image, isMerging } = await cutMerge(context, card, changed, where);
+        if (isMerging) hits += 1;
+        if (isMerging) control ??= await makeLayer(context.folder, "control", image);
+        // The control's layer needs the image below it as it is.
+        const again = await makeLayer(context.folder, `again-${index}`, image);
+        const machine = await startAgain(context, card, again, index);
+        const result = await finishRecovery(machine);
+        must(result.resumedAt !== undefined, "the result does not say that it was resumed");
+        const faults = faultsOfRestored(await readRootState(context.folder, again), changed.wanted);
+        must(faults.length === 0, `after cut ${index}: ${faults.join("; ")}`);
+      }
+      context.note(`${cuts} cuts, ${hits} of them while the disk said that it was merging`);
+      must(hits >= cuts * LEAST_SHARE, `only ${hits} of ${cuts} cuts hit the merge`);
+      must(control !== undefined, "no cut for the control");
+      await checkControl(context, card, control, changed.wanted);
+    },
+  };
+}
+
+/**
+ * The first two starts are whole ones, from the disk alone and from the card: GRUB has to choose by itself
+ * to go on. The others take up a saved rescue system.
+ */
+async function startAgain(
+  context: Context,
+  card: CardInUse,
+  image: Image,
+  index: number,
+): Promise<Machine> {
+  const name = `again-${index}`;
+  if (index > 2) {
+    const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+    return startRescue(context, { ...rescue, operation: "latest", name });
+  }
+  const machine =
+    index === 1
+      ? await context.start({ name, drives: [disk(image, { boot: 0 })] })
+      : await startCard(context, card, [disk(image)], { name });
+  await machine.waitFor("starting: Recover to latest backup", 120);
+  return machine;
+}
+
+/** The same start without the waiting for the interrupted merge: the judge must find that it is not done. */
+async function checkControl(
+  context: Context,
+  card: CardInUse,
+  image: Image,
+  wanted: string,
+): Promise<void> {
+  const hasty = await mutate(context.folder, card, {
+    file: "host/merge.ts",
+    from: "await waitForEnd(action, onProgress);\n  }\n  const after",
+    to: "return;\n  }\n  const after",
+  });
+  const machine = await startRescue(context, {
+    ...{ card: hasty, drives: [disk(image)], parameters: PARAMETERS },
+    ...{ operation: "latest", name: "control" },
+  });
+  const result = await readResult(machine);
+  await machine.kill();
+  const faults = faultsOfRestored(await readRootState(context.folder, image), wanted);
+  must(
+    result.outcome !== "success" || faults.length > 0,
+    "without waiting for the interrupted merge all was well: this scenario proves nothing",
+  );
+  context.note(
+    `control, without the waiting: ${result.error?.message ?? result.outcome}; ${faults.join("; ")}`,
+  );
+}
+
+export const scenario: readonly Scenario[] = [
+  mergeCuts("merge-cuts", "a merge that is cut 20 times ends with the root of the backup", 20, 9),
+  mergeCuts("soak-merge-cuts", "a merge that is cut 200 times ends the same", 200, 90),
+];

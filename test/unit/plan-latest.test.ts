@@ -1,0 +1,250 @@
+/*
+ * Putting the backup back, and repairing: what is planned for what was found, in which order, and every
+ * refusal with its words.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Refusal } from "../../src/errors.ts";
+import { freshJournal, type Journal } from "../../src/model/journal.ts";
+import type { Disk, Machine, Volume, VolumeGroup } from "../../src/model/machine.ts";
+import { GIB } from "../../src/model/size.ts";
+import type { StateRecord } from "../../src/model/state.ts";
+import type { Plan, StepKind } from "../../src/model/step.ts";
+import { decide, type Decision } from "../../src/plan/decide.ts";
+import type { Wish } from "../../src/plan/wish.ts";
+import { config, ids, installed, machine, record, wish } from "./example.ts";
+
+const found = installed(5 * GIB);
+const BOOT_FILES = {
+  card: "a".repeat(64),
+  version: "0.0.9",
+  boot: "boot-aaaaaaaaaaaaaaaa",
+  grub: "grub-0123456789abcdef",
+  rescue: "rescue-0123456789abcdef",
+};
+
+/** The installed machine with changes to its disk, its record, its volumes. */
+function box(
+  changes: {
+    disk?: Partial<Disk>;
+    state?: Partial<StateRecord>;
+    volumes?: (volumes: readonly Volume[]) => readonly Volume[];
+    group?: Partial<VolumeGroup> | "unreadable";
+    card?: boolean;
+  } = {},
+): Machine {
+  const state = record(changes.state);
+  const volumes = changes.volumes?.(found.group.volumes) ?? found.group.volumes;
+  const groups =
+    changes.group === "unreadable" ? [] : [{ ...found.group, volumes, ...changes.group }];
+  const whole = machine([{ ...found.disk, state, ...changes.disk }], groups);
+  if (changes.card !== false) return whole;
+  const { card: _card, ...without } = whole;
+  return { ...without, disks: whole.disks.slice(1), cardTrouble: "there is none" };
+}
+
+const snapshot = (name: string, more: Partial<Volume> = {}): Volume => ({
+  ...(found.group.volumes.find((volume) => volume.name === "snap0") as Volume),
+  name,
+  ...more,
+});
+
+function latest(on: Machine, changes: Partial<Wish> = {}, anew = false): Decision {
+  return decide(on, config, { ...wish, ...changes }, ids, { operation: "latest", anew });
+}
+
+const kinds = ({ steps }: Plan): StepKind[] => steps.map(({ kind }) => kind);
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    assert.instance(error, Refusal);
+    return `${(error as Refusal).message}\n${(error as Refusal).hint}`;
+  }
+  throw new Error("it was not refused");
+}
+
+test("the backup is looked at before the first write, and taken anew before anything can write to the root", () => {
+  const { plan } = latest(box());
+  assert.equal(kinds(plan), [
+    ...["protect-disks", "open-boot-files", "check-backup", "open-esp", "activate-group"],
+    ...["merge-backup", "check-filesystem", "check-root", "install-boot", "take-backup"],
+    ...["tidy-esp", "finish"],
+  ]);
+  assert.is(plan.steps.find(({ destroys }) => destroys !== undefined)?.kind, "merge-backup");
+});
+
+test("user and audit volumes occur in no step, and are said to be kept", () => {
+  const { plan } = latest(box());
+  assert.not.match(JSON.stringify(plan.steps), /lv-user|lv-audit/);
+  assert.match(plan.keeps.join(), /user data \(\/user\).*audit data \(\/audit\)/);
+  assert.match(plan.loses.join(), /changed in the system \(the root volume\) since/);
+});
+
+test("a person is asked, unless the running system asked for it or the command line says no", () => {
+  assert.is(latest(box()).plan.asks, true);
+  assert.is(latest(box(), { confirm: "no" }).plan.asks, false);
+  const requested = box({ state: { phase: "requested", operation: "latest" } });
+  assert.is(latest(requested).plan.asks, false);
+});
+
+test("without the card: GRUB and the rescue system come from the disk's own ESP", () => {
+  const { plan } = latest(box({ card: false, disk: { bootFiles: BOOT_FILES } }));
+  const step = plan.steps.find(({ kind }) => kind === "install-boot");
+  assert.is(step?.kind === "install-boot" && step.source, "disk");
+  const other = refusal(() => latest(box({ card: false })));
+  assert.match(other, /no whole copy of GRUB's files.*\n.*put the card in/);
+});
+
+test("with the card, its GRUB and rescue system go to the disk", () => {
+  const { plan } = latest(box({ disk: { bootFiles: BOOT_FILES } }));
+  const step = plan.steps.find(({ kind }) => kind === "install-boot");
+  assert.is(step?.kind === "install-boot" && step.source, "card");
+});
+
+for (const [title, volumes, words] of [
+  ["none", (all: readonly Volume[]) => all.filter(({ name }) => name !== "snap0"), /no backup on/],
+  [
+    "an overflowed one",
+    (all: readonly Volume[]) => all.map((one) => ({ ...one, invalid: one.name === "snap0" })),
+    /not valid: it overflowed/,
+  ],
+  [
+    "a snapshot of another volume",
+    (all: readonly Volume[]) =>
+      all.map((one) => (one.name === "snap0" ? { ...one, origin: "lv-user" } : one)),
+    /no backup on/,
+  ],
+] as const) {
+  test(`no backup to put back, ${title}: one sentence says what to do instead`, () => {
+    const said = refusal(() => latest(box({ volumes })));
+    assert.match(said, words);
+    assert.match(said, /choose "Recover to factory default": user and audit data stay/);
+  });
+}
+
+test("two backups, because one was replacing the other: the newer one, the older one goes", () => {
+  const { plan } = latest(box({ volumes: (all) => [...all, snapshot("snap0-new")] }));
+  assert.equal(kinds(plan).slice(2, 8), [
+    ...["check-backup", "open-esp", "activate-group", "remove-volume", "rename-volumes"],
+    "merge-backup",
+  ]);
+  const check = plan.steps.find(({ kind }) => kind === "check-backup");
+  assert.is(check?.kind === "check-backup" && check.name, "snap0-new");
+  const gone = plan.steps.find(({ kind }) => kind === "remove-volume");
+  assert.is(gone?.kind === "remove-volume" && gone.name, "snap0");
+});
+
+test("a newer one that is not valid or was never finished does not count, and goes", () => {
+  for (const more of [{ invalid: true }, { origin: "" }]) {
+    const { plan } = latest(box({ volumes: (all) => [...all, snapshot("snap0-new", more)] }));
+    const gone = plan.steps.flatMap((step) => (step.kind === "remove-volume" ? [step.name] : []));
+    assert.equal(gone, ["snap0-new"]);
+    const merge = plan.steps.find(({ kind }) => kind === "merge-backup");
+    assert.is(merge?.kind === "merge-backup" && merge.name, "snap0");
+    assert.not.ok(kinds(plan).includes("rename-volumes"));
+  }
+});
+
+test("a merge that somebody else began is waited for, not looked at", () => {
+  const { plan } = latest(
+    box({ volumes: (all) => all.map((one) => ({ ...one, merging: one.name === "lv-root" })) }),
+  );
+  assert.not.ok(kinds(plan).includes("check-backup"));
+  assert.ok(kinds(plan).includes("merge-backup"));
+});
+
+test("two groups of one name: refused, both shown by UUID", () => {
+  const twin = { ...found.group, uuid: "TWIN", physicalVolumes: ["/dev/vdz1"] };
+  const on = box();
+  const said = refusal(() => latest({ ...on, groups: [...on.groups, twin] }));
+  assert.match(said, /TWIN on \/dev\/vdz1/);
+  assert.match(said, new RegExp(`${found.group.uuid} on /dev/vda3.*the one on this disk`));
+});
+
+function interrupted(plan: Plan, changes: Partial<Journal>): Machine {
+  const journal = { ...freshJournal(plan), ...changes };
+  const { document } = record();
+  return box({
+    state: { phase: "recovering", operation: plan.operation, document: { ...document, journal } },
+    disk: { bootFiles: BOOT_FILES },
+    card: false,
+  });
+}
+
+const mergeIndex = (plan: Plan) => plan.steps.findIndex(({ kind }) => kind === "merge-backup");
+
+test("an interrupted merge goes on, also when the card is no longer in", () => {
+  const { plan } = latest(box());
+  const resumed = latest(interrupted(plan, { next: mergeIndex(plan), begun: 1 }));
+  assert.is(resumed.journal?.next, mergeIndex(plan));
+  assert.equal(kinds(resumed.plan), kinds(plan));
+  const sources = resumed.plan.steps.flatMap((step) => ("source" in step ? [step.source] : []));
+  assert.equal(sources, ["disk", "disk"]);
+});
+
+test("anew before the merge is from the beginning; afterwards there is only the way on", () => {
+  const { plan } = latest(box());
+  const before = latest(interrupted(plan, { next: 3, begun: 3 }), {}, true);
+  assert.is(before.journal, undefined);
+  const next = mergeIndex(plan) + 1;
+  const after = latest(interrupted(plan, { next, begun: 3 }), {}, true);
+  assert.is(after.journal?.next, next);
+  assert.is(after.journal?.begun, 0);
+});
+
+test("while a backup is being put back: no repair, but factory default is the way out", () => {
+  const { plan } = latest(box());
+  const on = interrupted(plan, { next: mergeIndex(plan), begun: 1 });
+  const said = refusal(() => decide(on, config, wish, ids, { operation: "repair", anew: false }));
+  assert.match(said, /another recovery was interrupted.*root is not whole/);
+  const { card } = box();
+  const withCard = {
+    ...on,
+    disks: [...box().disks.slice(0, 1), ...on.disks],
+    ...(card && { card }),
+  };
+  const factory = decide(withCard, config, wish, ids, { operation: "default", anew: false });
+  assert.is(factory.plan.operation, "default");
+  assert.is(factory.journal, undefined);
+  assert.ok(kinds(factory.plan).includes("make-volume"));
+});
+
+test("an interrupted factory recovery is not mixed with the backup", () => {
+  const factory = decide(box(), config, wish, ids, { operation: "default", anew: false }).plan;
+  const said = refusal(() => latest(interrupted(factory, { next: 8, begun: 1 })));
+  assert.match(said, /another recovery was interrupted/);
+});
+
+const torn = { state: { phase: "changing", operation: "repair" }, group: "unreadable" } as const;
+
+test("volumes that were being changed and cannot be read: repair first, nothing else", () => {
+  assert.match(
+    refusal(() => latest(box(torn))),
+    /cannot be read.*\n.*Repair the installed system/,
+  );
+  const factory = () => decide(box(torn), config, wish, ids, { operation: "default", anew: false });
+  assert.match(refusal(factory), /Repair the installed system/);
+  const { plan } = decide(box(torn), config, wish, ids, { operation: "repair", anew: false });
+  assert.equal(kinds(plan), [
+    ...["protect-disks", "open-boot-files", "open-esp", "restore-group", "activate-group"],
+    ...["check-root", "install-boot", "tidy-esp", "finish"],
+  ]);
+  assert.is(plan.asks, false);
+  assert.not.ok(plan.steps.some(({ destroys }) => destroys !== undefined));
+});
+
+test("volumes that were being changed and can be read are an installation like any other", () => {
+  const { state } = torn;
+  assert.ok(kinds(latest(box({ state })).plan).includes("merge-backup"));
+});
+
+test("no installation: refused, each disk with the reason", () => {
+  const blank = machine();
+  const said = refusal(() => latest(blank));
+  assert.match(said, /\/dev\/sda.*it is the card/);
+  assert.match(said, /\/dev\/vda.*it is blank/);
+});
+
+test.run();
