@@ -15,12 +15,20 @@ import { planBackup, type BackupPlan, type BackupWish } from "../plan/backup.ts"
 import { actionsFor } from "../plan/actions.ts";
 import { describeAction, isQuiet } from "../plan/describe.ts";
 import { printAge } from "../plan/findings.ts";
-import { backupOf, neededInstallation } from "../plan/installation.ts";
+import { backupOf } from "../plan/installation.ts";
 import { heldBackup, whyKeep } from "../plan/keep.ts";
 import { backupStatus } from "../plan/status.ts";
 import { explain } from "../ui/explain.ts";
 import { alone, changeGroup, whileStill, type Voice } from "./change.ts";
-import { look, makeVoice, nowSeconds, raiseEvent, say, type Seen } from "./facts.ts";
+import {
+  look,
+  ownInstallation,
+  makeVoice,
+  nowSeconds,
+  raiseEvent,
+  say,
+  type Seen,
+} from "./facts.ts";
 
 export const BACKUP_HOOKS = "/etc/zshield/backup.d";
 /** Beside those that looking needs. */
@@ -37,7 +45,7 @@ export async function backup({ scheduled, force, reason }: BackupOptions): Promi
   try {
     await alone(async () => {
       const seen = await look();
-      const installation = neededInstallation(seen.machine);
+      const installation = ownInstallation(seen.machine);
       if (scheduled) {
         const [reachedTarget, halfInstalled] = [
           await hasReachedTarget(),
@@ -100,13 +108,13 @@ async function perform(seen: Seen, { plan, remarks }: BackupPlan, voice: Voice):
   for (const remark of remarks) voice.say(remark);
   let cause: unknown;
   try {
-    await changeGroup(neededInstallation(seen.machine), plan, voice);
+    await changeGroup(ownInstallation(seen.machine), plan, voice);
   } catch (error) {
     if (error instanceof Refusal) throw error;
     cause = error;
   }
   const now = await look();
-  const installation = neededInstallation(now.machine);
+  const installation = ownInstallation(now.machine);
   const found = backupOf(installation.group);
   if (!found || found.why !== undefined) {
     throw new Failure(
@@ -209,7 +217,7 @@ export async function planned({ json }: { json: boolean }): Promise<void> {
 }
 
 function tellAge(machine: Machine, nowSeconds: number): void {
-  const found = backupOf(neededInstallation(machine).group);
+  const found = backupOf(ownInstallation(machine).group);
   if (found)
     say(`the backup that is there is ${printAge(nowSeconds - found.tags.timeSeconds)} old`);
 }

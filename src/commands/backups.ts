@@ -8,17 +8,17 @@ import { printTime } from "../model/text.ts";
 import type { Step } from "../model/step.ts";
 import { removeVolume, runningPlan } from "../plan/backup.ts";
 import { withoutEvents } from "../plan/findings.ts";
-import { backupOf, neededInstallation, type Installation } from "../plan/installation.ts";
+import { backupOf, type Installation } from "../plan/installation.ts";
 import { planHold, planRelease, validBackup } from "../plan/keep.ts";
 import { backupStatus } from "../plan/status.ts";
 import { BACKUP, NEW_BACKUP, ROOT } from "../plan/volumes.ts";
 import { backupLines } from "../ui/plain.ts";
 import { alone, changeGroup, whileStill, type Voice } from "./change.ts";
-import { look, makeVoice, mustAgree, say } from "./facts.ts";
+import { look, ownInstallation, makeVoice, mustAgree, say } from "./facts.ts";
 
 export async function listBackups({ json }: { json: boolean }): Promise<void> {
   const { machine, facts } = await whileStill(look);
-  const status = backupStatus(neededInstallation(machine), facts);
+  const status = backupStatus(ownInstallation(machine), facts);
   if (json) return console.log(JSON.stringify(status === undefined ? [] : [status], null, 2));
   for (const line of backupLines(status)) say(line);
 }
@@ -26,8 +26,8 @@ export async function listBackups({ json }: { json: boolean }): Promise<void> {
 export async function verify(): Promise<void> {
   await spoken(async (voice) => {
     const { machine } = await look();
-    const { group } = neededInstallation(machine);
-    const { tags } = validBackup(neededInstallation(machine));
+    const { group } = ownInstallation(machine);
+    const { tags } = validBackup(ownInstallation(machine));
     try {
       const kernel = await verifyBackup(
         { group: group.name, name: BACKUP, origin: ROOT },
@@ -47,7 +47,7 @@ export async function verify(): Promise<void> {
 
 export async function removeBackup({ yes }: { yes: boolean }): Promise<void> {
   await spoken(async (voice) => {
-    const installation = neededInstallation((await look()).machine);
+    const installation = ownInstallation((await look()).machine);
     const { group } = installation;
     const there = [BACKUP, NEW_BACKUP].flatMap((name) => backupOf(group, name) ?? []);
     const [first] = there;
@@ -66,7 +66,7 @@ export async function removeBackup({ yes }: { yes: boolean }): Promise<void> {
 
 export async function hold(reason: string): Promise<void> {
   await spoken(async (voice) => {
-    const installation = neededInstallation((await look()).machine);
+    const installation = ownInstallation((await look()).machine);
     await change(installation, planHold(installation, reason), voice);
     say("the backup is kept until `zshield backup release`");
   });
@@ -74,7 +74,7 @@ export async function hold(reason: string): Promise<void> {
 
 export async function release(): Promise<void> {
   await spoken(async (voice) => {
-    const installation = neededInstallation((await look()).machine);
+    const installation = ownInstallation((await look()).machine);
     await change(installation, planRelease(installation), voice);
     writeAlarmMemory(withoutEvents(readAlarmMemory()));
     say("the backup is on no hold");

@@ -7,7 +7,7 @@ import { Refusal } from "../errors.ts";
 import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../host/alarms.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { readMachine } from "../host/probe.ts";
-import { readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
+import { isRoot, readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
 import { IDENTIFIER, LEVEL, writeJournal } from "../host/system-journal.ts";
 import type { Alarm } from "../model/alarm.ts";
 import type { Config } from "../model/config.ts";
@@ -15,8 +15,14 @@ import type { Machine } from "../model/machine.ts";
 import type { RunningFacts } from "../model/status.ts";
 import { visible } from "../model/text.ts";
 import { withEvent, type EventName } from "../plan/findings.ts";
-import { backupOf, findInstallation, isInstallation } from "../plan/installation.ts";
-import { BACKUP } from "../plan/volumes.ts";
+import {
+  backupOf,
+  findInstallation,
+  isInstallation,
+  neededInstallation,
+  type Installation,
+} from "../plan/installation.ts";
+import { BACKUP, ROOT } from "../plan/volumes.ts";
 import type { Voice } from "./change.ts";
 
 export interface Seen {
@@ -72,6 +78,17 @@ async function readFacts(machine: Machine, config: Config): Promise<RunningFacts
     disks: here ? [await readHealth(found.disk.path)] : [],
     ...(recoveredSeconds === undefined ? {} : { recoveredSeconds }),
   };
+}
+
+/** The installation that this system runs from. @throws Refusal, also for the golden system on a card. */
+export function ownInstallation(machine: Machine): Installation {
+  const installation = neededInstallation(machine);
+  const { group, disk } = installation;
+  if (isRoot(group.name, ROOT)) return installation;
+  throw new Refusal(
+    `this system does not run from ${group.name}/${ROOT} on ${disk.path}`,
+    "start the installed system",
+  );
 }
 
 /** What LVM calls the backup, by which alarms are remembered; "" where there is none. */

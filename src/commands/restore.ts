@@ -2,14 +2,13 @@
  * `zshield restore latest | cancel`: a word in state/ for the next start, and nothing else.
  */
 import { planCancel, planRestore } from "../plan/restore.ts";
-import { neededInstallation } from "../plan/installation.ts";
 import { alone, changeRecord } from "./change.ts";
-import { look, mustAgree, say } from "./facts.ts";
+import { look, ownInstallation, mustAgree, say } from "./facts.ts";
 
 export async function restoreLatest({ yes }: { yes: boolean }): Promise<void> {
   await alone(async () => {
     const { machine, config } = await look();
-    const installation = neededInstallation(machine);
+    const installation = ownInstallation(machine);
     const { loses, keeps } = planRestore(installation, config);
     say("WILL BE LOST:");
     for (const text of loses) say(`  - ${text}`);
@@ -26,7 +25,7 @@ export async function restoreLatest({ yes }: { yes: boolean }): Promise<void> {
 
 export async function restoreCancel(): Promise<void> {
   await alone(async () => {
-    const installation = neededInstallation((await look()).machine);
+    const installation = ownInstallation((await look()).machine);
     planCancel(installation);
     await changeRecord(installation, (record) => planCancel({ ...installation, record }));
     say("nothing is put back; the next start boots the installed system");

@@ -11,13 +11,13 @@ import { readHalfInstalled } from "../host/running.ts";
 import { printTime } from "../model/text.ts";
 import { checkPhase } from "../plan/backup.ts";
 import { withoutEvents } from "../plan/findings.ts";
-import { backupOf, hasMarks, neededInstallation } from "../plan/installation.ts";
+import { backupOf, hasMarks } from "../plan/installation.ts";
 import { heldBackup, planRelease, UPGRADE_HOLD } from "../plan/keep.ts";
 import { explain } from "../ui/explain.ts";
 import { take } from "./backup.ts";
 import { change } from "./backups.ts";
 import { alone, type Voice } from "./change.ts";
-import { look, makeVoice, raiseEvent, say, type Seen } from "./facts.ts";
+import { look, ownInstallation, makeVoice, raiseEvent, say, type Seen } from "./facts.ts";
 
 const SWITCH =
   "an upgrade without a backup: upgrades-need-backup = false below [backup] in /etc/zshield/zshield.toml";
@@ -48,7 +48,7 @@ export async function upgradeGuard(moment: "begin" | "end", name: string): Promi
 }
 
 async function begin(seen: Seen, name: string, voice: Voice): Promise<void> {
-  const installation = neededInstallation(seen.machine);
+  const installation = ownInstallation(seen.machine);
   checkPhase(installation);
   const held = heldBackup(installation);
   if (held)
@@ -64,7 +64,7 @@ async function begin(seen: Seen, name: string, voice: Voice): Promise<void> {
 }
 
 async function end(seen: Seen, name: string, voice: Voice): Promise<void> {
-  const installation = neededInstallation(seen.machine);
+  const installation = ownInstallation(seen.machine);
   const steps = planRelease(installation, `${UPGRADE_HOLD}${name}`);
   if (steps.length === 0) return;
   if ((await readHalfInstalled()) === "") {

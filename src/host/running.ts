@@ -2,13 +2,19 @@
  * What the running system tells of itself: which boot, how that went, packages, disks, the last report of a
  * recovery, and of the backup's volume what only it knows. Looks, and changes nothing.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DiskHealth, SnapshotFacts } from "../model/status.ts";
 import { findTool, query } from "./command.ts";
 
 export function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+/** Whether this very system is the one on that volume; the golden system on a card is not. */
+export function isRoot(group: string, volume: string): boolean {
+  const device = statSync(`/dev/${group}/${volume}`, { throwIfNoEntry: false });
+  return device !== undefined && device.rdev === statSync("/").dev;
 }
 
 /**
