@@ -243,7 +243,7 @@ const TABLE: Table = {
     const volume = `${group}/${name}`;
     const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
     if (Number(size) >= sizeBytes) return;
-    const devices = ["--devices", plan.physicalVolume];
+    const devices = ["--devices", plan.physicalVolume, "--autobackup", "n"];
     await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
   },
 

@@ -48,6 +48,11 @@ function lvm(plan: Plan, command: string, ...rest: string[]): string[] {
   return ["lvm", command, "--devices", plan.physicalVolume, ...rest];
 }
 
+/** For what the running system does too: LVM's own copies below /etc fail with a full root, and the command with them. */
+function change(plan: Plan, command: string, ...rest: string[]): string[] {
+  return lvm(plan, command, "--autobackup", "n", ...rest);
+}
+
 function run(
   argv: string[],
   more: { stdin?: string; onlyIf?: string[]; unless?: string[]; progress?: "rsync" } = {},
@@ -361,7 +366,7 @@ const TABLE: Table = {
 
   "rename-volumes": (step, plan) =>
     step.renames.flatMap(({ from, to }) => [
-      run(lvm(plan, "lvrename", step.group, from, to), {
+      run(change(plan, "lvrename", step.group, from, to), {
         onlyIf: lvm(plan, "lvs", `${step.group}/${from}`),
         // Done before the power failed: both names are taken, or the source is gone.
         unless: lvm(plan, "lvs", `${step.group}/${to}`),
@@ -372,7 +377,7 @@ const TABLE: Table = {
   "remove-volume": (step, plan) => {
     const name = `${step.group}/${step.name}`;
     return [
-      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(change(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
       saveGroup(plan),
     ];
   },
@@ -380,9 +385,9 @@ const TABLE: Table = {
   "take-backup": (step, plan) => {
     const name = `${step.group}/${step.name}`;
     return [
-      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(change(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
       run(
-        lvm(
+        change(
           plan,
           "lvcreate",
           "--yes",
@@ -407,7 +412,7 @@ const TABLE: Table = {
 
   "tag-volume": (step, plan) => [
     run(
-      lvm(
+      change(
         plan,
         "lvchange",
         ...step.remove.flatMap((tag) => ["--deltag", tag]),
@@ -421,7 +426,7 @@ const TABLE: Table = {
   // Off and on again: what dmeventd runs when it fills has the name in it that it had when it was taken.
   "watch-backup": (step, plan) =>
     ["n", "y"].map((value) =>
-      run(lvm(plan, "lvchange", "--monitor", value, `${step.group}/${step.name}`)),
+      run(change(plan, "lvchange", "--monitor", value, `${step.group}/${step.name}`)),
     ),
 
   "tidy-esp": (step) => [
