@@ -33,7 +33,7 @@ const CHROOT = path.join(REPOSITORY, "build/chroot.sh");
 const LAUNCHER = path.join(REPOSITORY, "dracut/50zshield/zshield.sh");
 const CONFIGURATION = path.join(REPOSITORY, "build/zshield.toml");
 /** To be changed when this file makes another tree of the same inputs. */
-const RECIPE = 2;
+const RECIPE = 3;
 
 /** Units that an appliance does not need, and that cost time at each start. */
 const MASKED = [
@@ -42,6 +42,8 @@ const MASKED = [
   ...["systemd-pstore.service", "blk-availability.service", "lvm2-lvmpolld.socket"],
   "getty-static.service",
 ];
+
+const TIMERS = ["zshield-backup.timer", "zshield-check.timer"];
 
 /** Returns the directory of the finished tree: cached, so the caller must not change it. */
 export async function makeGolden(choice: GoldenChoice): Promise<string> {
@@ -86,6 +88,7 @@ function partsOf(choice: GoldenChoice): string[] {
   return [
     "all",
     choice.root === "classic" ? "initramfs-tools" : "dracut",
+    ...(choice.root === "small" ? [] : ["zshield"]),
     ...(choice.root === "golden" ? ["network"] : []),
     ...(choice.lab ? ["lab"] : []),
   ];
@@ -103,6 +106,10 @@ async function fill(tree: string, choice: GoldenChoice): Promise<void> {
   if (choice.root !== "small") {
     await install(choice.executable, path.join(tree, "usr/lib/zshield/zshield"), 0o755);
     await install(LAUNCHER, path.join(tree, "usr/bin/zshield"), 0o755);
+    for (const hooks of ["backup.d", "alarm.d"]) {
+      await mkdir(path.join(tree, "etc/zshield", hooks), { recursive: true, mode: 0o755 });
+    }
+    await inRoot("systemctl", "enable", "--quiet", ...TIMERS);
   }
   if (existsSync(CONFIGURATION)) {
     await install(CONFIGURATION, path.join(tree, "etc/zshield/zshield.toml"), 0o644);
@@ -130,8 +137,9 @@ function initramfsCommand(root: GoldenChoice["root"], kernel: string): string[] 
 
 async function overlay(from: string, tree: string): Promise<void> {
   for (const file of await filesBelow(from)) {
-    const mode = file.endsWith("/lab-booted") ? 0o755 : 0o644;
-    await install(file, path.join(tree, path.relative(from, file)), mode);
+    const place = path.relative(from, file);
+    const isProgram = place.startsWith("usr/bin/") || place === "usr/lib/zshield/lab-booted";
+    await install(file, path.join(tree, place), isProgram ? 0o755 : 0o644);
   }
 }
 

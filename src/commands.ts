@@ -7,8 +7,13 @@ import { UsageError, messageOf } from "./errors.ts";
 import { PARAMETERS } from "./model/cmdline.ts";
 import { OPERATIONS } from "./model/operation.ts";
 import { TOOLS } from "./model/tools.ts";
+import { backup, planned } from "./commands/backup.ts";
+import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
+import { check } from "./commands/check.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { recover } from "./commands/recover.ts";
+import { restoreCancel, restoreLatest } from "./commands/restore.ts";
+import { checkGuardName, upgradeGuard } from "./commands/upgrade-guard.ts";
 import { VERSION } from "./version.ts";
 
 type Values = Record<string, string | boolean | undefined>;
@@ -38,8 +43,8 @@ export const VERBS: readonly Verb[] = [
   {
     name: "plan",
     usage:
-      "plan default|latest|repair [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
-    summary: "print what a recovery would do, and do nothing",
+      "plan default|latest|repair|backup [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
+    summary: "print what a recovery or a backup would do, and do nothing",
     options: {
       json: { type: "boolean" },
       machine: { type: "string" },
@@ -51,9 +56,13 @@ export const VERBS: readonly Verb[] = [
     },
     words: [1, 1],
     run(values, [name]) {
+      if (name === "backup") return planned({ json: values["json"] === true });
       const operation = OPERATIONS.find((known) => known === name);
       if (operation === undefined) {
-        throw new UsageError(`there is no plan "${name}"; known: ${OPERATIONS.join(", ")}`, "plan");
+        throw new UsageError(
+          `there is no plan "${name}"; known: ${[...OPERATIONS, "backup"].join(", ")}`,
+          "plan",
+        );
       }
       // The same words as on the kernel command line, judged by the same rules.
       const parameters = ["disk", "erase", "keep", "confirm"].flatMap((name) => {
@@ -76,6 +85,56 @@ export const VERBS: readonly Verb[] = [
     options: { json: { type: "boolean" } },
     words: [0, 0],
     run: (values) => status({ json: values["json"] === true }),
+  },
+  {
+    name: "backup",
+    usage:
+      "backup [--reason WORD] [--force] [--scheduled] | backup list [--json] | backup verify | " +
+      "backup hold REASON | backup release | backup remove [--yes]",
+    summary: "take the backup of root anew, or look after the one that is there",
+    options: {
+      reason: { type: "string" },
+      force: { type: "boolean" },
+      scheduled: { type: "boolean" },
+      json: { type: "boolean" },
+      yes: { type: "boolean" },
+    },
+    words: [0, 2],
+    run: runBackup,
+  },
+  {
+    name: "restore",
+    usage: "restore latest [--yes] | restore cancel",
+    summary: "put the backup back at the next start, or not",
+    options: { yes: { type: "boolean" } },
+    words: [1, 1],
+    run(values, [what]) {
+      if (what === "latest") return restoreLatest({ yes: values["yes"] === true });
+      if (what === "cancel") return restoreCancel();
+      throw new UsageError(`there is no restore "${what}"`, "restore");
+    },
+  },
+  {
+    name: "check",
+    usage: "check",
+    summary: "look for trouble and raise the alarm; a timer calls it",
+    options: {},
+    words: [0, 0],
+    run: () => check(),
+  },
+  {
+    name: "upgrade-guard",
+    usage: "upgrade-guard begin|end NAME",
+    summary: "what package managers call around an upgrade",
+    options: {},
+    words: [2, 2],
+    run(_values, [moment, name = ""]) {
+      if (moment !== "begin" && moment !== "end") {
+        throw new UsageError(`there is no moment "${moment}"`, "upgrade-guard");
+      }
+      checkGuardName(name);
+      return upgradeGuard(moment, name);
+    },
   },
   {
     name: "config",
@@ -106,6 +165,47 @@ export const VERBS: readonly Verb[] = [
     run: () => recover(),
   },
 ];
+
+function runBackup(values: Values, [what, word]: readonly string[]): Promise<void> {
+  const given = Object.keys(values);
+  const only = (...allowed: string[]) => {
+    const other = given.find((name) => !allowed.includes(name));
+    if (other !== undefined) {
+      throw new UsageError(`zshield backup ${what ?? ""} knows no --${other}`, "backup");
+    }
+    if ((word !== undefined) !== (what === "hold")) {
+      throw new UsageError(
+        what === "hold" ? "zshield backup hold needs a reason" : `what is "${word}"?`,
+        "backup",
+      );
+    }
+  };
+  const isSet = (name: string) => values[name] === true;
+  switch (what) {
+    case undefined: {
+      only("reason", "force", "scheduled");
+      const reason = text(values["reason"]) ?? "manual";
+      return backup({ reason, force: isSet("force"), scheduled: isSet("scheduled") });
+    }
+    case "list":
+      only("json");
+      return listBackups({ json: isSet("json") });
+    case "verify":
+      only();
+      return verify();
+    case "remove":
+      only("yes");
+      return removeBackup({ yes: isSet("yes") });
+    case "hold":
+      only();
+      return hold(word ?? "");
+    case "release":
+      only();
+      return release();
+    default:
+      throw new UsageError(`there is no "backup ${what}"`, "backup");
+  }
+}
 
 /** Runs what the words ask for. @throws UsageError */
 export async function runCommand(argv: readonly string[]): Promise<void> {

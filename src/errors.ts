@@ -3,7 +3,7 @@
  * Owns: what an error *is*. Must not print or exit: main.ts does that, once.
  */
 
-export const EXIT = { ok: 0, usage: 2, refused: 3, failed: 4, bug: 70 } as const;
+export const EXIT = { ok: 0, trouble: 1, usage: 2, refused: 3, failed: 4, bug: 70 } as const;
 
 /** The command line itself is wrong. Nothing was looked at, nothing was changed. */
 export class UsageError extends Error {
@@ -21,6 +21,16 @@ export class Refusal extends Error {
   readonly hint: string;
   constructor(message: string, hint = "") {
     super(message);
+    this.hint = hint;
+  }
+}
+
+/** What was asked for was not done, and something may have been changed; `message` says what is so now. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly hint: string;
+  constructor(message: string, hint: string, cause?: unknown) {
+    super(message, { cause });
     this.hint = hint;
   }
 }

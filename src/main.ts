@@ -2,7 +2,7 @@
  * Words in, exit code out. The only place that prints an error and ends the process.
  */
 import { runCommand, usageOf } from "./commands.ts";
-import { EXIT, Refusal, StepError, UsageError } from "./errors.ts";
+import { EXIT, Failure, Refusal, StepError, UsageError } from "./errors.ts";
 import { quote } from "./host/command.ts";
 import { visible } from "./model/text.ts";
 import { explain } from "./ui/explain.ts";
@@ -26,5 +26,5 @@ function report(error: unknown): number {
     return EXIT.refused;
   }
   for (const line of explain(error, quote).lines) say(line);
-  return error instanceof StepError ? EXIT.failed : EXIT.bug;
+  return error instanceof StepError || error instanceof Failure ? EXIT.failed : EXIT.bug;
 }

@@ -2,7 +2,7 @@
  * The verbs that only look: probe, plan, status, config.
  */
 import { readFileSync } from "node:fs";
-import { Refusal, messageOf } from "../errors.ts";
+import { EXIT, Refusal, messageOf } from "../errors.ts";
 import { quote } from "../host/command.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { makeIds } from "../host/ids.ts";
@@ -18,6 +18,8 @@ import { describeAction, isQuiet } from "../plan/describe.ts";
 import { actionsFor } from "../plan/actions.ts";
 import { decide } from "../plan/decide.ts";
 import { statusOf } from "../plan/status.ts";
+import { whileStill } from "./change.ts";
+import { look } from "./facts.ts";
 import { diskLines, machineLines, planLines, statusLines } from "../ui/plain.ts";
 
 const print = (lines: readonly string[]) => {
@@ -62,10 +64,11 @@ export async function planRecovery(options: {
 }
 
 export async function status({ json }: { json: boolean }): Promise<void> {
-  const found = statusOf(await readMachine({ wantCard: false }));
+  const { machine, facts } = await whileStill(look);
+  const found = statusOf(machine, facts);
   if (json) console.log(JSON.stringify(found, null, 2));
   else print(statusLines(found));
-  if (found.trouble.length > 0) process.exitCode = 1;
+  if (!found.good) process.exitCode = EXIT.trouble;
 }
 
 export async function checkConfigFile(file: string): Promise<void> {

@@ -239,6 +239,14 @@ const TABLE: Table = {
     await query(readable);
   },
 
+  async "grow-volume"({ group, name, sizeBytes }, { plan, log }) {
+    const volume = `${group}/${name}`;
+    const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
+    if (Number(size) >= sizeBytes) return;
+    const devices = ["--devices", plan.physicalVolume, "--autobackup", "n"];
+    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
+  },
+
   async "check-snapshot"(action, { progress }) {
     await checkSnapshot(action, progress);
   },
@@ -319,6 +327,7 @@ async function lvmField(
   report: "vgs" | "lvs",
   field: string,
   name: string,
+  format: readonly string[] = [],
 ): Promise<string> {
   const text = await query([
     "lvm",
@@ -326,6 +335,7 @@ async function lvmField(
     "--devices",
     plan.physicalVolume,
     "--noheadings",
+    ...format,
     "--options",
     field,
     name,

@@ -140,6 +140,13 @@ export type Action =
       readonly readable: readonly string[];
     }
   | { readonly do: "learn-group"; readonly group: string }
+  /** `lvextend` unless the volume has that size; LVM calls an equal size a failure. */
+  | {
+      readonly do: "grow-volume";
+      readonly group: string;
+      readonly name: string;
+      readonly sizeBytes: number;
+    }
   /** Refuses unless the active snapshot is valid and every block that it keeps can be read. */
   | {
       readonly do: "check-snapshot";

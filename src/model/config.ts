@@ -7,13 +7,15 @@ import * as v from "valibot";
 import { Refusal } from "../errors.ts";
 import { parseDiskSelector } from "./cmdline.ts";
 import { parseDocument } from "./document.ts";
-import { MIB, parseSize, printSize, sizeOn, type Size } from "./size.ts";
+import { KIB, MIB, parseSize, printSize, sizeOn, type Size } from "./size.ts";
 
 /** Where the volume group begins: behind the BIOS boot partition and the ESP. */
 export const GROUP_START_BYTES = 514 * MIB;
 export const EXTENT_BYTES = 4 * MIB;
 /** LVM's metadata at the start and GPT's backup at the end of the disk. */
 export const GROUP_OVERHEAD_BYTES = 2 * EXTENT_BYTES;
+
+const DEFAULT_CHUNK = "64 KiB";
 
 const SizeText = v.pipe(
   v.string('must be a text like "100 GiB" or "20 %"'),
@@ -23,6 +25,25 @@ const SizeText = v.pipe(
     addIssue({ message: size });
     return NEVER;
   }),
+);
+
+/** What LVM takes as a snapshot's chunk. */
+const ChunkText = v.pipe(
+  v.string('must be a text like "64 KiB"'),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const size = parseSize(dataset.value);
+    const bytes = typeof size !== "string" && "bytes" in size ? size.bytes : 0;
+    const isPower = Number.isInteger(Math.log2(bytes / KIB));
+    if (isPower && bytes >= 4 * KIB && bytes <= 512 * KIB) return bytes;
+    addIssue({ message: `"${dataset.value}" must be 4, 8, 16, 32, 64, 128, 256 or 512 KiB` });
+    return NEVER;
+  }),
+);
+
+const HoursText = v.pipe(
+  v.string('must be a text like "36 h"'),
+  v.regex(/^[1-9]\d{0,3} h$/, 'must be whole hours, like "36 h"'),
+  v.transform((text) => Number(text.slice(0, -2)) * 3600),
 );
 
 const VolumeName = v.pipe(
@@ -94,6 +115,28 @@ const ConfigSchema = v.strictObject({
       ),
       user: volume("20 %", "/user"),
       audit: volume("10 %", "/audit"),
+    }),
+    {},
+  ),
+  backup: v.optional(
+    v.strictObject({
+      /** Of root, where a backup as large as root does not fit. */
+      share: v.optional(SizeText, "20 %"),
+      /** Bytes. */
+      chunk: v.optional(ChunkText, DEFAULT_CHUNK),
+      /** Seconds. */
+      "alarm-after": v.optional(HoursText, "36 h"),
+      "hook-seconds": v.optional(
+        v.pipe(
+          v.number("must be a number of seconds"),
+          v.integer("must be whole seconds"),
+          v.minValue(1, "must be 1 to 3600"),
+          v.maxValue(3600, "must be 1 to 3600"),
+        ),
+        60,
+      ),
+      "before-upgrades": v.optional(v.boolean("must be true or false"), true),
+      "upgrades-need-backup": v.optional(v.boolean("must be true or false"), true),
     }),
     {},
   ),

@@ -212,8 +212,28 @@ export const Step = v.variant("kind", [
     origin: Text,
     name: Text,
     sizeBytes: Bytes,
+    /** Absent in journals of versions that left it to LVM. */
+    chunkBytes: v.optional(Bytes),
     tags: v.array(Text),
   }),
+  /** Makes a volume at least this large. */
+  v.strictObject({
+    ...common,
+    kind: v.literal("grow-volume"),
+    group: Text,
+    name: Text,
+    sizeBytes: Bytes,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("tag-volume"),
+    group: Text,
+    name: Text,
+    add: v.array(Text),
+    remove: v.array(Text),
+  }),
+  /** Lets dmeventd make a snapshot larger while it fills. In the running system only. */
+  v.strictObject({ ...common, kind: v.literal("watch-backup"), group: Text, name: Text }),
   v.strictObject({ ...common, kind: v.literal("tidy-esp"), keep: v.array(Text) }),
   v.strictObject({ ...common, kind: v.literal("finish") }),
 ]);

@@ -48,6 +48,11 @@ function lvm(plan: Plan, command: string, ...rest: string[]): string[] {
   return ["lvm", command, "--devices", plan.physicalVolume, ...rest];
 }
 
+/** For what the running system does too: LVM's own copies below /etc fail with a full root, and the command with them. */
+function change(plan: Plan, command: string, ...rest: string[]): string[] {
+  return lvm(plan, command, "--autobackup", "n", ...rest);
+}
+
 function run(
   argv: string[],
   more: { stdin?: string; onlyIf?: string[]; unless?: string[]; progress?: "rsync" } = {},
@@ -362,7 +367,7 @@ const TABLE: Table = {
 
   "rename-volumes": (step, plan) =>
     step.renames.flatMap(({ from, to }) => [
-      run(lvm(plan, "lvrename", step.group, from, to), {
+      run(change(plan, "lvrename", step.group, from, to), {
         onlyIf: lvm(plan, "lvs", `${step.group}/${from}`),
         // Done before the power failed: both names are taken, or the source is gone.
         unless: lvm(plan, "lvs", `${step.group}/${to}`),
@@ -373,7 +378,7 @@ const TABLE: Table = {
   "remove-volume": (step, plan) => {
     const name = `${step.group}/${step.name}`;
     return [
-      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(change(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
       saveGroup(plan),
     ];
   },
@@ -381,9 +386,9 @@ const TABLE: Table = {
   "take-backup": (step, plan) => {
     const name = `${step.group}/${step.name}`;
     return [
-      run(lvm(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
+      run(change(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
       run(
-        lvm(
+        change(
           plan,
           "lvcreate",
           "--yes",
@@ -392,6 +397,7 @@ const TABLE: Table = {
           step.name,
           "--size",
           `${step.sizeBytes}b`,
+          ...(step.chunkBytes === undefined ? [] : ["--chunksize", `${step.chunkBytes}b`]),
           ...step.tags.flatMap((tag) => ["--addtag", tag]),
           `${step.group}/${step.origin}`,
         ),
@@ -399,6 +405,30 @@ const TABLE: Table = {
       saveGroup(plan),
     ];
   },
+
+  "grow-volume": (step, plan) => [
+    { do: "grow-volume", group: step.group, name: step.name, sizeBytes: step.sizeBytes },
+    saveGroup(plan),
+  ],
+
+  "tag-volume": (step, plan) => [
+    run(
+      change(
+        plan,
+        "lvchange",
+        ...step.remove.flatMap((tag) => ["--deltag", tag]),
+        ...step.add.flatMap((tag) => ["--addtag", tag]),
+        `${step.group}/${step.name}`,
+      ),
+    ),
+    saveGroup(plan),
+  ],
+
+  // Off and on again: what dmeventd runs when it fills has the name in it that it had when it was taken.
+  "watch-backup": (step, plan) =>
+    ["n", "y"].map((value) =>
+      run(change(plan, "lvchange", "--monitor", value, `${step.group}/${step.name}`)),
+    ),
 
   "tidy-esp": (step) => [
     // From here on the running system changes the group; an old copy would be worse than none.

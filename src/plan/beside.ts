@@ -127,7 +127,8 @@ export function planBeside({
     giveUpAfter(name, OLD_ROOT),
     steps.takeBackup(
       name,
-      layout.backupBytes(rootBytes, freeInTheEnd),
+      layout.backupBytes(rootBytes, freeInTheEnd, config.backup.chunk),
+      config.backup.chunk,
       steps.factoryTags(card, ids),
     ),
     ...steps.epilogue(fromCard(card)),

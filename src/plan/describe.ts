@@ -78,6 +78,10 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [
         `put LVM's metadata back from ${action.file} if this fails: ${quote(action.readable)}`,
       ];
+    case "grow-volume":
+      return [
+        `make ${action.group}/${action.name} at least ${printSize(action.sizeBytes)} large (lvextend)`,
+      ];
     case "check-snapshot":
       return [`check that ${action.group}/${action.name} is a valid snapshot of ${action.origin}`];
     case "merge":

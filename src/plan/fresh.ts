@@ -106,7 +106,12 @@ export function planFresh({ machine, config, ids, card, disk, content, wish, siz
     ...steps.rootSteps({ card, config, ids, group, volume: ROOT }),
     steps.installBoot(fromCard(card), ids.partitions.esp, disk.logicalSectorBytes),
     steps.switchRoot(group, ROOT),
-    steps.takeBackup(group, layout.backupBytes(sizes.root, free), steps.factoryTags(card, ids)),
+    steps.takeBackup(
+      group,
+      layout.backupBytes(sizes.root, free, config.backup.chunk),
+      config.backup.chunk,
+      steps.factoryTags(card, ids),
+    ),
     ...steps.epilogue(fromCard(card)),
   ];
   return {

@@ -51,7 +51,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
   const free =
     group.freeBytes + [...gone, backup].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const version = tags.version === "" ? record.document.version : tags.version;
-  const sizeBytes = layout.backupBytes(root.sizeBytes, free);
+  const sizeBytes = layout.backupBytes(root.sizeBytes, free, config.backup.chunk);
   const device = `/dev/${name}/${ROOT}`;
   const fileSystem = config.volume.root["file-system"];
   const { user, audit } = config.volume;
@@ -102,7 +102,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
         fileSystem,
       },
       steps.installBoot(origin, esp, disk.logicalSectorBytes),
-      steps.takeBackup(name, sizeBytes, {
+      steps.takeBackup(name, sizeBytes, config.backup.chunk, {
         timeSeconds: ids.nowSeconds,
         reason: "restored",
         version,

@@ -61,11 +61,20 @@ export function tableScript(
 }
 
 /**
- * How large the backup can be: large enough never to overflow where the room allows it (a copy of every
- * chunk, and its metadata of 16 bytes a chunk of 4 KiB), else what is free.
+ * How large a snapshot has to be never to overflow: a header, a copy of every chunk, and 16 bytes of
+ * metadata for each, the last of them a terminator; whole extents. As LVM counts (`_cow_max_size` in
+ * lib/metadata/snapshot_manip.c): it makes no snapshot larger, and watches no smaller one less.
  */
-export function backupBytes(rootBytes: number, freeBytes: number): number {
-  const covering = rootBytes + rootBytes / 128 + 4 * EXTENT_BYTES;
-  const wanted = Math.ceil(covering / EXTENT_BYTES) * EXTENT_BYTES;
-  return Math.max(0, Math.min(wanted, Math.floor(freeBytes / EXTENT_BYTES) * EXTENT_BYTES));
+export function coveringBytes(rootBytes: number, chunkBytes: number): number {
+  const chunks = Math.ceil(rootBytes / chunkBytes);
+  const perArea = chunkBytes / 16;
+  const areas = Math.floor((chunks + perArea) / perArea);
+  const bytes = (1 + chunks + areas) * chunkBytes;
+  return Math.ceil(bytes / EXTENT_BYTES) * EXTENT_BYTES;
+}
+
+/** Large enough never to overflow where the room allows it, else what is free. */
+export function backupBytes(rootBytes: number, freeBytes: number, chunkBytes: number): number {
+  const room = Math.floor(freeBytes / EXTENT_BYTES) * EXTENT_BYTES;
+  return Math.max(0, Math.min(coveringBytes(rootBytes, chunkBytes), room));
 }

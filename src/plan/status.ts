@@ -1,64 +1,75 @@
 /*
- * What an administrator wants to know at a glance, from the picture of the machine. Pure.
+ * What an administrator wants to know at a glance, from the picture of the machine and what the running
+ * system knows beside it. Pure.
  */
 import type { Machine } from "../model/machine.ts";
-import type { Status } from "../model/status.ts";
-import { BACKUP, ROOT } from "./volumes.ts";
-import { contentOf, whyNotOurs } from "./target.ts";
+import type { BackupStatus, RunningFacts, Status } from "../model/status.ts";
+import { findingsOf } from "./findings.ts";
+import {
+  backupOf,
+  findInstallation,
+  isInstallation,
+  volumeOf,
+  type Installation,
+} from "./installation.ts";
+import { coveringBytes } from "./layout.ts";
+import { ROOT } from "./volumes.ts";
 
-export function statusOf(machine: Machine): Status {
-  for (const disk of machine.disks) {
-    const content = contentOf(disk, machine);
-    if (content.kind === "interrupted") {
-      const trouble = ["a recovery was interrupted; it goes on when the machine is started again"];
-      return { version: "", disk: disk.path, root: content.record.root, trouble };
-    }
-    if (content.kind !== "ours") continue;
-    const { record, group } = content;
-    const trouble: string[] = [];
-    const backup = group.volumes.find(({ name }) => name === BACKUP);
-    if (!group.volumes.some(({ name }) => name === ROOT))
-      trouble.push(`there is no volume ${ROOT}`);
-    if (!backup) trouble.push("there is no backup");
-    if (backup?.invalid === true) trouble.push("the backup is not valid: it overflowed");
-    const { lastResult, version } = record.document;
-    const tag = (name: string) =>
-      backup?.tags.find((text) => text.startsWith(`zshield.${name}=`))?.slice(name.length + 9) ??
-      "";
-    return {
-      version,
-      disk: disk.path,
-      root: record.root,
-      ...(backup
-        ? {
-            backup: {
-              takenSeconds: Number(tag("time")),
-              reason: tag("reason"),
-              percent: backup.dataPercent ?? 0,
-            },
-          }
-        : {}),
-      ...(lastResult
-        ? {
-            lastRecovery: {
-              operation: lastResult.operation,
-              outcome: lastResult.outcome,
-              version: lastResult.version,
-            },
-          }
-        : {}),
-      trouble,
-    };
+export function statusOf(machine: Machine, facts: RunningFacts): Status {
+  const trouble = findingsOf(machine, facts)
+    // Each threshold below the highest one says the same.
+    .filter(({ name }, index, all) => !name.startsWith("fill-") || all[index + 1] === undefined)
+    .map(({ text }) => text);
+  const { alarms, disks } = facts;
+  const always = { alarms, disks, trouble, good: trouble.length === 0 && alarms.length === 0 };
+  const found = findInstallation(machine);
+  if (!isInstallation(found)) {
+    return { version: "", disk: "", root: "", phase: "", ...always };
   }
-  // Why a disk that looks like ours does not count is what its administrator has to know.
-  const reasons = machine.disks
-    .filter(({ state, stateTrouble }) => state !== undefined || stateTrouble !== undefined)
-    .map((disk) => `${disk.path}: ${whyNotOurs(disk, machine)}`);
-  const { groupsTrouble } = machine;
-  const trouble = [
-    "no installation of zshield was found",
-    ...reasons,
-    ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
-  ];
-  return { version: "", disk: "", root: "", trouble };
+  const { disk, record } = found;
+  const { lastResult, version } = record.document;
+  const backup = backupStatus(found, facts);
+  return {
+    version,
+    disk: disk.path,
+    root: record.root,
+    phase: record.phase,
+    ...(backup === undefined ? {} : { backup }),
+    ...(lastResult
+      ? {
+          lastRecovery: {
+            operation: lastResult.operation,
+            outcome: lastResult.outcome,
+            version: lastResult.version,
+            ...(facts.recoveredSeconds === undefined
+              ? {}
+              : { timeSeconds: facts.recoveredSeconds }),
+          },
+        }
+      : {}),
+    ...always,
+  };
+}
+
+/** The backup as `status` and `backup list` tell it; undefined where there is none. */
+export function backupStatus(
+  { group }: Installation,
+  { nowSeconds, snapshot }: Pick<RunningFacts, "nowSeconds" | "snapshot">,
+): BackupStatus | undefined {
+  const backup = backupOf(group);
+  if (!backup) return undefined;
+  const { volume, tags, why } = backup;
+  const root = volumeOf(group, ROOT);
+  const covering =
+    snapshot !== undefined && root !== undefined
+      ? volume.sizeBytes >= coveringBytes(root.sizeBytes, snapshot.chunkBytes)
+      : undefined;
+  return {
+    ...tags,
+    ageSeconds: nowSeconds - tags.timeSeconds,
+    sizeBytes: volume.sizeBytes,
+    percent: volume.dataPercent ?? 0,
+    ...(covering === undefined ? {} : { covering }),
+    valid: why === undefined,
+  };
 }

@@ -171,6 +171,7 @@ export function switchRoot(group: string, name: string): Step {
 export function takeBackup(
   group: string,
   sizeBytes: number,
+  chunkBytes: number,
   tags: { readonly timeSeconds: number; readonly reason: string; readonly version: string },
 ): Step {
   return {
@@ -181,6 +182,7 @@ export function takeBackup(
     origin: ROOT,
     name: BACKUP,
     sizeBytes,
+    chunkBytes,
     tags: printBackupTags({ ...tags, boot: "" }),
   };
 }

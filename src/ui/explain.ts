@@ -1,7 +1,7 @@
 /*
  * An error in words: what happened, what state the machine is in, what to do. Pure.
  */
-import { CommandError, Refusal, StepError, messageOf } from "../errors.ts";
+import { CommandError, Failure, Refusal, StepError, messageOf } from "../errors.ts";
 
 export interface Explanation {
   readonly outcome: "refused" | "failed";
@@ -32,6 +32,21 @@ export function explain(error: unknown, quote: (argv: readonly string[]) => stri
         changed
           ? "The disk has been changed and does not hold a complete system of this recovery yet."
           : "Nothing was changed on any disk.",
+        hint,
+      ],
+    };
+  }
+  if (error instanceof Failure) {
+    const { cause, message, hint } = error;
+    return {
+      outcome: "failed",
+      changed: true,
+      message,
+      hint,
+      lines: [
+        `FAILED: ${message}`,
+        ...(cause instanceof CommandError ? commandLines(cause, quote) : []),
+        ...(cause instanceof Error && !(cause instanceof CommandError) ? [cause.message] : []),
         hint,
       ],
     };

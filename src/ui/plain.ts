@@ -5,8 +5,9 @@
 import type { StepEvent } from "../model/event.ts";
 import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
-import type { Status } from "../model/status.ts";
+import type { BackupStatus, Status } from "../model/status.ts";
 import type { Plan } from "../model/step.ts";
+import { printTime } from "../model/text.ts";
 
 export function machineLines(machine: Machine): string[] {
   const name = [machine.vendor, machine.model].filter((text) => text !== "").join(" ");
@@ -111,16 +112,47 @@ export function diskLines(disk: Disk, machine: Machine): string[] {
 }
 
 export function statusLines(status: Status): string[] {
-  const { backup, lastRecovery } = status;
+  const { backup, lastRecovery, alarms, disks } = status;
+  const phase = status.phase === "" ? undefined : PHASES[status.phase];
   return [
     `installed version: ${status.version === "" ? "none" : status.version}`,
     `disk: ${status.disk === "" ? "none" : status.disk}`,
-    backup
-      ? `backup: taken ${new Date(backup.takenSeconds * 1000).toISOString()} (${backup.reason}), ${backup.percent} % full`
-      : "backup: none",
+    ...disks.map(({ path, verdict }) => `health of ${path}: ${verdict}`),
+    ...(phase === undefined ? [] : [`next start: ${phase}`]),
+    ...backupLines(backup),
     lastRecovery
-      ? `last recovery: ${lastRecovery.operation}, ${lastRecovery.outcome}, version ${lastRecovery.version}`
+      ? `last recovery: ${lastRecovery.operation}, ${lastRecovery.outcome}, version ${lastRecovery.version}` +
+        (lastRecovery.timeSeconds === undefined ? "" : `, ${printTime(lastRecovery.timeSeconds)}`)
       : "last recovery: none recorded",
+    ...alarms.map(({ text, timeSeconds }) => `alarm of ${printTime(timeSeconds)}: ${text}`),
     ...status.trouble.map((text) => `TROUBLE: ${text}`),
   ];
+}
+
+const PHASES = {
+  installed: undefined,
+  requested: "the backup is put back",
+  changing: "repairs what an interrupted run left",
+  recovering: "a recovery goes on",
+} as const;
+
+/** For `status` and `backup list`. */
+export function backupLines(backup: BackupStatus | undefined): string[] {
+  if (!backup) return ["backup: none"];
+  const { timeSeconds, reason, version, hold, ageSeconds, sizeBytes, percent } = backup;
+  const lasts =
+    backup.covering === undefined
+      ? ""
+      : backup.covering
+        ? ", can never overflow"
+        : ", grows while it fills";
+  return [
+    `backup: ${printTime(timeSeconds)} (${reason || "no reason noted"}), ${hoursOf(ageSeconds)} h old, version ${version || "not noted"}`,
+    `  ${printSize(sizeBytes)}, ${percent} % full${lasts}${backup.valid ? "" : ", NOT VALID"}`,
+    ...(hold === undefined ? [] : [`  on hold: ${hold}`]),
+  ];
+}
+
+function hoursOf(seconds: number): string {
+  return (Math.max(0, seconds) / 3600).toFixed(1);
 }

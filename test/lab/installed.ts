@@ -1,9 +1,10 @@
 /*
- * An installed disk for the scenarios that begin with one: the small root, made once for a run by an
+ * An installed disk for the scenarios that begin with one: a root, made once for a run by an
  * ordinary recovery, then only read; each scenario works on a layer of its own.
  * Owns: making it once.
  */
 import type { Result } from "../../src/model/result.ts";
+import type { RootName } from "./card.ts";
 import { makeLayer, type Image } from "./images.ts";
 import { blankDisk, disk, recover } from "./recovery.ts";
 import { openContext, type Context, type OpenContext } from "./scenario.ts";
@@ -14,23 +15,30 @@ export interface InstalledDisk {
   readonly result: Result;
 }
 
-let made: Promise<InstalledDisk> | undefined;
+const made = new Map<RootName, Promise<InstalledDisk>>();
 
 /** The finished image; do not write to it, take a layer. */
-export function installedDisk(): Promise<InstalledDisk> {
-  made ??= install(openContext("prepare-installed", 0));
-  return made;
+export function installedDisk(root: RootName = "small"): Promise<InstalledDisk> {
+  const known = made.get(root);
+  if (known) return known;
+  const making = install(openContext(`prepare-installed-${root}`, 0), root);
+  made.set(root, making);
+  return making;
 }
 
-export async function installedLayer(context: Context, name = "disk"): Promise<Image> {
-  const { image } = await installedDisk();
+export async function installedLayer(
+  context: Context,
+  name = "disk",
+  root: RootName = "small",
+): Promise<Image> {
+  const { image } = await installedDisk(root);
   return makeLayer(context.folder, name, image);
 }
 
 /** The context stays open: the image is in its folder, which goes when the process ends. */
-async function install(context: OpenContext): Promise<InstalledDisk> {
+async function install(context: OpenContext, root: RootName): Promise<InstalledDisk> {
   const image = await blankDisk(context);
-  const card = await context.card("small");
+  const card = await context.card(root);
   const result = await recover(context, { card, drives: [disk(image)], memoryMiB: 1024 });
   return { image, result };
 }

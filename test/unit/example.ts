@@ -6,6 +6,7 @@ import { checkConfig, type Config } from "../../src/model/config.ts";
 import type { Ids } from "../../src/model/ids.ts";
 import type { Disk, Machine, VolumeGroup } from "../../src/model/machine.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
+import type { RunningFacts } from "../../src/model/status.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import type { Wish } from "../../src/plan/wish.ts";
 
@@ -88,6 +89,16 @@ export function machine(
     groups,
   };
 }
+
+/** When the example's backup was taken. */
+export const TAKEN_SECONDS = 1_790_000_000;
+
+export const facts: RunningFacts = {
+  nowSeconds: TAKEN_SECONDS + 3600,
+  alarmAfterSeconds: 36 * 3600,
+  alarms: [],
+  disks: [],
+};
 
 export const config: Config = checkConfig({});
 export const wish: Wish = { disk: undefined, confirm: "yes", erase: undefined, keep: "data" };

@@ -1,0 +1,127 @@
+/*
+ * What the verbs of the running system look at, in one place: the machine without its card, and what only
+ * the running system knows. Also what they have in common: telling, alarms, asking on a terminal.
+ */
+import { createInterface } from "node:readline/promises";
+import { Refusal } from "../errors.ts";
+import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../host/alarms.ts";
+import { loadConfig } from "../host/config-file.ts";
+import { readMachine } from "../host/probe.ts";
+import { isRoot, readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
+import { IDENTIFIER, LEVEL, writeJournal } from "../host/system-journal.ts";
+import type { Alarm } from "../model/alarm.ts";
+import type { Config } from "../model/config.ts";
+import type { Machine } from "../model/machine.ts";
+import type { RunningFacts } from "../model/status.ts";
+import { visible } from "../model/text.ts";
+import { withEvent, type EventName } from "../plan/findings.ts";
+import {
+  backupOf,
+  findInstallation,
+  isInstallation,
+  neededInstallation,
+  type Installation,
+} from "../plan/installation.ts";
+import { BACKUP, ROOT } from "../plan/volumes.ts";
+import type { Voice } from "./change.ts";
+
+export interface Seen {
+  readonly config: Config;
+  readonly machine: Machine;
+  readonly facts: RunningFacts;
+}
+
+export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
+
+export function say(line: string): void {
+  console.log(visible(line));
+}
+
+/** Under systemd what is printed is in the journal already. */
+export function makeVoice({ isUnit }: { isUnit: boolean }): Voice & { flush(): Promise<void> } {
+  const lines: string[] = [];
+  return {
+    say,
+    log(line) {
+      if (isUnit) say(line);
+      else lines.push(line);
+    },
+    async flush() {
+      for (const line of lines.splice(0)) {
+        await writeJournal({
+          MESSAGE: line,
+          PRIORITY: LEVEL.info,
+          SYSLOG_IDENTIFIER: IDENTIFIER,
+        });
+      }
+    },
+  };
+}
+
+export async function look(): Promise<Seen> {
+  const config = loadConfig();
+  const machine = await readMachine({ wantCard: false });
+  return { config, machine, facts: await readFacts(machine, config) };
+}
+
+async function readFacts(machine: Machine, config: Config): Promise<RunningFacts> {
+  const found = findInstallation(machine);
+  const here = isInstallation(found);
+  const snapshot =
+    here && backupOf(found.group) ? await readSnapshotFacts(found.group.name, BACKUP) : undefined;
+  const recoveredSeconds = readRecoveryTime(config.volume.audit.mount);
+  return {
+    nowSeconds: nowSeconds(),
+    alarmAfterSeconds: config.backup["alarm-after"],
+    ...(snapshot === undefined ? {} : { snapshot }),
+    alarms: readAlarmMemory().alarms,
+    disks: here ? [await readHealth(found.disk.path)] : [],
+    ...(recoveredSeconds === undefined ? {} : { recoveredSeconds }),
+  };
+}
+
+/** The installation that this system runs from. @throws Refusal, also for the golden system on a card. */
+export function ownInstallation(machine: Machine): Installation {
+  const installation = neededInstallation(machine);
+  const { group, disk } = installation;
+  if (isRoot(group.name, ROOT)) return installation;
+  throw new Refusal(
+    `this system does not run from ${group.name}/${ROOT} on ${disk.path}`,
+    "start the installed system",
+  );
+}
+
+/** What LVM calls the backup, by which alarms are remembered; "" where there is none. */
+export function backupKey(machine: Machine): string {
+  const found = findInstallation(machine);
+  return isInstallation(found) ? (backupOf(found.group)?.volume.uuid ?? "") : "";
+}
+
+/** Tells an alarm of a run and remembers it. */
+export async function raiseEvent(
+  { machine, config }: Pick<Seen, "machine" | "config">,
+  name: EventName,
+  text: string,
+  voice: Voice,
+): Promise<void> {
+  const alarm: Alarm = { name, text, timeSeconds: nowSeconds() };
+  voice.say(`ALARM: ${text}`);
+  writeAlarmMemory(withEvent(readAlarmMemory(), alarm, backupKey(machine)));
+  await raiseAlarm(alarm, { hookSeconds: config.backup["hook-seconds"], log: voice.log });
+}
+
+/** @throws Refusal where nobody can be asked, or the answer was another one. */
+export async function mustAgree(yes: boolean, question: string): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY) {
+    throw new Refusal("this has to be agreed to, and nobody can be asked", "add --yes");
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const answer = await terminal.question(`${question} Type yes and press Enter: `);
+    if (answer.trim() === "yes") return;
+  } finally {
+    terminal.close();
+  }
+  throw new Refusal("the answer was not yes");
+}

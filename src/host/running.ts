@@ -1,0 +1,104 @@
+/*
+ * What the running system tells of itself: which boot, how that went, packages, disks, the last report of a
+ * recovery, and of the backup's volume what only it knows. Looks, and changes nothing.
+ */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { DiskHealth, SnapshotFacts } from "../model/status.ts";
+import { findTool, query } from "./command.ts";
+
+export function readBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+/** Whether this very system is the one on that volume; the golden system on a card is not. */
+export function isRoot(group: string, volume: string): boolean {
+  const device = statSync(`/dev/${group}/${volume}`, { throwIfNoEntry: false });
+  return device !== undefined && device.rdev === statSync("/").dev;
+}
+
+/**
+ * Whether the present boot reached its default target. While it is still starting it is waited for; a unit
+ * that failed beside it is somebody else's trouble.
+ */
+export async function hasReachedTarget(waitSeconds = 300): Promise<boolean> {
+  const end = Date.now() + waitSeconds * 1000;
+  for (;;) {
+    const state = await ask(["systemctl", "is-active", "default.target"]);
+    if (state === "active") return true;
+    const system = await ask(["systemctl", "is-system-running"]);
+    const isStarting = ["initializing", "starting"].includes(system);
+    if (!isStarting || Date.now() > end) return false;
+    await Bun.sleep(2000);
+  }
+}
+
+/** What `dpkg --audit` complains about; "" where there is no dpkg. */
+export async function readHalfInstalled(): Promise<string> {
+  if (findTool("dpkg") === undefined) return "";
+  const anyCode = [0, 1, 2];
+  return (await query(["dpkg", "--audit"], { okCodes: anyCode })).trim();
+}
+
+/** Undefined where LVM knows no such snapshot. */
+export async function readSnapshotFacts(
+  group: string,
+  name: string,
+): Promise<SnapshotFacts | undefined> {
+  const format = ["--noheadings", "--separator=|", "--units=b", "--nosuffix"];
+  const options = ["--options", "chunk_size,seg_monitor"];
+  const text = await query(["lvm", "lvs", ...format, ...options, `${group}/${name}`]).catch(
+    () => "",
+  );
+  return parseSnapshotFacts(text);
+}
+
+export function parseSnapshotFacts(text: string): SnapshotFacts | undefined {
+  const [chunk = "", monitor = ""] = text.trim().split("|");
+  return /^[1-9]\d*$/.test(chunk)
+    ? { chunkBytes: Number(chunk), monitor: monitor.trim() }
+    : undefined;
+}
+
+/** smartctl's own verdict, where it is installed and the disk has one. */
+export async function readHealth(path: string): Promise<DiskHealth> {
+  if (path === "" || findTool("smartctl") === undefined) return { path, verdict: "not told" };
+  // Its exit code is a set of bits; the JSON says the same and more.
+  const everyCode = Array.from({ length: 256 }, (_, code) => code);
+  const argv = ["smartctl", "--json", "--health", path];
+  return { path, verdict: parseHealth(await query(argv, { okCodes: everyCode }).catch(() => "")) };
+}
+
+export function parseHealth(text: string): DiskHealth["verdict"] {
+  try {
+    const { smart_status } = JSON.parse(text) as { smart_status?: { passed?: unknown } };
+    if (smart_status?.passed === true) return "good";
+    return smart_status?.passed === false ? "failing" : "not told";
+  } catch {
+    return "not told";
+  }
+}
+
+/** When the last recovery wrote its report on the audit volume; undefined where none lies there. */
+export function readRecoveryTime(audit: string): number | undefined {
+  try {
+    return lastReport(readdirSync(join(audit, "zshield")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of names like `recovery-2026-11-25T030000Z.json`. */
+export function lastReport(names: readonly string[]): number | undefined {
+  const times = names.flatMap((name) => {
+    const match = /^recovery-(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)Z\.json$/.exec(name);
+    return match ? [Date.parse(`${match[1]}T${match[2]}:${match[3]}:${match[4]}Z`) / 1000] : [];
+  });
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** systemctl ends with an exit code for each state; the word is what counts. */
+async function ask(argv: readonly string[]): Promise<string> {
+  const codes = Array.from({ length: 16 }, (_, code) => code);
+  return (await query(argv, { okCodes: codes }).catch(() => "")).trim();
+}

@@ -1,0 +1,50 @@
+/*
+ * `zshield restore` in the running system: nothing but a word in state/ that the next start obeys. What a
+ * merge of the mounted root would do: GRUB would read a half merged /boot. Pure.
+ */
+import { Refusal } from "../errors.ts";
+import type { Config } from "../model/config.ts";
+import type { StateRecord } from "../model/state.ts";
+import { printTime } from "../model/text.ts";
+import type { Installation } from "./installation.ts";
+import { validBackup } from "./keep.ts";
+
+export interface Restore {
+  readonly record: StateRecord;
+  readonly loses: readonly string[];
+  readonly keeps: readonly string[];
+}
+
+/** @throws Refusal without a valid backup, or while something else is going on. */
+export function planRestore(installation: Installation, config: Config): Restore {
+  const { record } = installation;
+  if (record.phase === "requested") {
+    throw new Refusal(
+      "it is asked for already",
+      "restart the machine; `zshield restore cancel` ends it",
+    );
+  }
+  if (record.phase === "changing") {
+    throw new Refusal(
+      "a backup run was ended while it changed volumes",
+      "`zshield backup` puts that in order",
+    );
+  }
+  const { tags } = validBackup(installation);
+  const { user, audit } = config.volume;
+  return {
+    record: { ...record, sequence: record.sequence + 1, phase: "requested", operation: "latest" },
+    loses: [
+      `every change of the system (root, /boot) since ${printTime(tags.timeSeconds)} (${tags.reason})`,
+    ],
+    keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
+  };
+}
+
+/** @throws Refusal where nothing was asked for. */
+export function planCancel({ record }: Installation): StateRecord {
+  if (record.phase !== "requested") {
+    throw new Refusal("nothing was asked for that could be taken back", "`zshield status`");
+  }
+  return { ...record, sequence: record.sequence + 1, phase: "installed" };
+}

@@ -1,0 +1,39 @@
+/*
+ * The verbs' words: what is refused before anything is looked at.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runCommand, VERBS } from "../../src/commands.ts";
+import { UsageError } from "../../src/errors.ts";
+
+for (const [words, reason] of [
+  ["backup list --force", /knows no --force/],
+  ["backup --json", /knows no --json/],
+  ["backup verify --yes", /knows no --yes/],
+  ["backup hold", /needs a reason/],
+  ["backup release now", /what is "now"/],
+  ["backup rotate", /no "backup rotate"/],
+  ["backup a b c", /takes 0 to 2 words/],
+  ["restore", /takes 1 words/],
+  ["restore first", /no restore "first"/],
+  ["restore latest --force", /--force/],
+  ["upgrade-guard begin", /takes 2 words/],
+  ["upgrade-guard middle apt", /no moment "middle"/],
+  ["check now", /takes 0 words/],
+  ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
+] as [string, RegExp][]) {
+  test(`zshield ${words}`, async () => {
+    const error = await runCommand(words.split(" ")).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    assert.instance(error, UsageError);
+    assert.match(error instanceof Error ? error.message : "", reason);
+  });
+}
+
+test("each verb says how it is used", () => {
+  for (const { name, usage } of VERBS) assert.ok(usage.startsWith(name), name);
+});
+
+test.run();

@@ -1,0 +1,161 @@
+/*
+ * The running system: the lock that dies with its process, hooks, and what its tools print.
+ */
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../../src/host/alarms.ts";
+import { listHooks, runHook } from "../../src/host/hooks.ts";
+import { hasSnapshotModule, readInitramfs } from "../../src/host/initramfs.ts";
+import { withLock } from "../../src/host/lock.ts";
+import { lastReport, parseHealth, parseSnapshotFacts } from "../../src/host/running.ts";
+import { CommandError, Refusal } from "../../src/errors.ts";
+import { NO_MEMORY } from "../../src/model/alarm.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zs-running-"));
+const LOCK = new URL("../../src/host/lock.ts", import.meta.url).pathname;
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test("two look together; nobody changes meanwhile, and it is free afterwards", async () => {
+  const lock = join(folder, "shared");
+  await withLock("shared", 0, () => withLock("shared", 0, async () => undefined, lock), lock);
+  const error = await failure(
+    withLock("shared", 0, () => withLock("exclusive", 0, async () => undefined, lock), lock),
+  );
+  assert.instance(error, Refusal);
+  assert.match(String(error), /another zshield is at work/);
+  await withLock("exclusive", 0, async () => undefined, lock);
+});
+
+test("a process that is killed with the lock leaves it free", async () => {
+  const lock = join(folder, "killed");
+  const script = `import { withLock } from "${LOCK}";
+    await withLock("exclusive", 0, async () => { console.log("held"); await Bun.sleep(60_000); }, "${lock}");`;
+  const file = join(folder, "holder.ts");
+  writeFileSync(file, script);
+  const child = Bun.spawn([process.execPath, file], { stdout: "pipe", stderr: "inherit" });
+  const { value } = await child.stdout.getReader().read();
+  assert.match(new TextDecoder().decode(value), /held/);
+  assert.instance(await failure(withLock("exclusive", 0, async () => undefined, lock)), Refusal);
+  child.kill("SIGKILL");
+  await child.exited;
+  await withLock("exclusive", 5, async () => undefined, lock);
+});
+
+function hooks(name: string, files: Readonly<Record<string, string>>): string {
+  const directory = join(folder, name);
+  mkdirSync(directory, { recursive: true });
+  for (const [file, text] of Object.entries(files)) {
+    writeFileSync(join(directory, file), `#!/bin/sh\n${text}\n`);
+    if (!file.startsWith("no")) chmodSync(join(directory, file), 0o755);
+  }
+  return directory;
+}
+
+test("hooks: executables in the order of their names; no leftovers of editors and packages", () => {
+  const directory = hooks("names", { "20-b": "", "10-a": "", "10-a.dpkg-old": "", "no-bit": "" });
+  assert.equal(
+    listHooks(directory).map((path) => path.slice(directory.length + 1)),
+    ["10-a", "20-b"],
+  );
+  assert.equal(listHooks(join(folder, "nowhere")), []);
+});
+
+test("hooks: argument and output; one that fails, one that takes too long", async () => {
+  const directory = hooks("run", { good: 'echo "$1"', bad: "exit 3", slow: "sleep 60" });
+  const lines: string[] = [];
+  const log = (line: string) => void lines.push(line);
+  await runHook(join(directory, "good"), ["before"], { seconds: 5, log });
+  assert.ok(lines.includes("before"));
+  for (const name of ["bad", "slow"]) {
+    const error = await failure(runHook(join(directory, name), [], { seconds: 1, log }));
+    assert.instance(error, CommandError, name);
+  }
+});
+
+test("an alarm reaches every program, also behind one that fails", async () => {
+  const out = join(folder, "out");
+  const directory = hooks("alarm", {
+    "10-bad": "exit 1",
+    "20-good": `{ echo "$1|$2"; cat; } > ${out}`,
+  });
+  const alarm = { name: "fill-70", text: "it is 70 % full", timeSeconds: 7 };
+  const lines: string[] = [];
+  await raiseAlarm(alarm, { hookSeconds: 5, log: (line) => lines.push(line) }, directory);
+  assert.is(readFileSync(out, "utf8"), `fill-70|it is 70 % full\n${JSON.stringify(alarm)}\n`);
+  assert.match(lines.join("\n"), /10-bad: .*exit code 1/);
+});
+
+test("what was told is remembered; nothing is remembered of a file that is not there", () => {
+  const file = join(folder, "memory/alarms.json");
+  assert.equal(readAlarmMemory(file), NO_MEMORY);
+  const memory = { backup: "u", alarms: [{ name: "a", text: "b", timeSeconds: 1 }] };
+  writeAlarmMemory(memory, file);
+  assert.equal(readAlarmMemory(file), memory);
+});
+
+test("dm-snapshot in a listing of dracut and of initramfs-tools, packed or not", () => {
+  for (const line of [
+    "-rw-r--r--   1 root     root        80552 Nov 20 02:11 usr/lib/modules/6.1.0/kernel/drivers/md/dm-snapshot.ko",
+    "usr/lib/modules/6.1.0/kernel/drivers/md/dm-snapshot.ko.xz",
+    "lib/modules/5.14.0/kernel/drivers/md/dm-snapshot.ko.zst  ",
+  ]) {
+    assert.ok(hasSnapshotModule(`bin\n${line}\netc`), line);
+  }
+  for (const line of ["lib/dm-snapshot.ko.sig", "a/dm-snapshot-x.ko", "xdm-snapshot.ko", ""]) {
+    assert.not.ok(hasSnapshotModule(line), line);
+  }
+});
+
+test("the initramfs: a module that is built in counts, one without an image cannot be told", async () => {
+  const root = join(folder, "root");
+  const modules = join(root, "lib/modules/6.2.0");
+  mkdirSync(modules, { recursive: true });
+  mkdirSync(join(root, "boot"), { recursive: true });
+  writeFileSync(join(root, "boot/vmlinuz-6.2.0"), "");
+  writeFileSync(join(root, "boot/vmlinuz-6.1.0"), "");
+  assert.equal(await readInitramfs(root, "6.1.0"), {
+    without: [],
+    unknown: ["kernel 6.2.0 has no initramfs", "kernel 6.1.0 has no initramfs"],
+  });
+  writeFileSync(join(modules, "modules.builtin"), "kernel/drivers/md/dm-snapshot.ko\n");
+  assert.equal(await readInitramfs(root, "other"), { without: [], unknown: [] });
+});
+
+test("LVM's words on a snapshot", () => {
+  assert.equal(parseSnapshotFacts("  65536|monitored\n"), {
+    chunkBytes: 65_536,
+    monitor: "monitored",
+  });
+  assert.equal(parseSnapshotFacts("  4096|\n"), { chunkBytes: 4096, monitor: "" });
+  assert.is(parseSnapshotFacts("  0|\n"), undefined);
+  assert.is(parseSnapshotFacts(""), undefined);
+});
+
+test("SMART: its verdict, or none", () => {
+  assert.is(parseHealth('{"smart_status":{"passed":true}}'), "good");
+  assert.is(parseHealth('{"smart_status":{"passed":false}}'), "failing");
+  for (const text of ["", "{}", "no JSON", '{"smart_status":null}']) {
+    assert.is(parseHealth(text), "not told");
+  }
+});
+
+test("the last report of a recovery, by its name", () => {
+  const names = [
+    "recovery-2026-11-24T030000Z.json",
+    "recovery-2026-11-25T030001Z.json",
+    "recovery-2026-11-26T030001Z.log",
+  ];
+  assert.is(lastReport(names), Date.parse("2026-11-25T03:00:01Z") / 1000);
+  assert.is(lastReport(["x"]), undefined);
+});
+
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+test.run();
