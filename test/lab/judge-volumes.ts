@@ -16,6 +16,8 @@ import {
 import type { VolumePlace } from "./inspect.ts";
 import { readBytes, withOpen } from "./sparse.ts";
 
+const MOST_LINES = 10;
+
 /** What a replayed journal leaves to do in a sound file system: counters, and files that were being deleted. */
 const HARMLESS = [
   /^e2fsck /,
@@ -30,6 +32,9 @@ const HARMLESS = [
   /^$/,
 ];
 
+/** The superblock's bit for a journal that has to be replayed. */
+const NEEDS_RECOVERY = { atBytes: 1024 + 0x60, bit: 0x4 };
+
 /** @throws Error if there is no such volume, or the store of a merging snapshot cannot be read. */
 export async function faultsOfFileSystem(
   rawFile: string,
@@ -38,15 +43,31 @@ export async function faultsOfFileSystem(
   folder: string,
 ): Promise<string[]> {
   const { origin, snapshot } = effectiveView(rawFile, volumes, name);
+  if (!snapshot && !needsRecovery(rawFile, origin)) {
+    // Nothing to replay: it is looked at where it is, which takes a tenth of the time.
+    return checkWith(["-n", `${rawFile}?offset=${origin.startBytes}`], name);
+  }
   const copy = join(folder, "file-system.img");
   writeView(rawFile, origin, snapshot, copy);
   try {
-    const checked = await command(["e2fsck", "-f", "-y", copy], { accept: [0, 1, 2, 4, 8, 12] });
-    if (checked.code >= 4) return [`${name}: e2fsck ends with ${checked.code}: ${checked.stdout}`];
-    return complaintsOf(checked.stdout).map((line) => `${name}: e2fsck: ${line}`);
+    return await checkWith(["-y", copy], name);
   } finally {
     rmSync(copy);
   }
+}
+
+async function checkWith(how: readonly string[], name: string): Promise<string[]> {
+  const { code, stdout } = await command(["e2fsck", "-f", ...how], { accept: [0, 1, 2, 4, 8, 12] });
+  const faults = complaintsOf(stdout);
+  if (faults.length === 0 && code >= 4) faults.push(`it ends with ${code}`);
+  const more = faults.length > MOST_LINES ? [`and ${faults.length - MOST_LINES} lines more`] : [];
+  return [...faults.slice(0, MOST_LINES), ...more].map((line) => `${name}: e2fsck: ${line}`);
+}
+
+function needsRecovery(rawFile: string, { startBytes }: VolumePlace): boolean {
+  const { atBytes, bit } = NEEDS_RECOVERY;
+  const features = withOpen(rawFile, "r", (file) => readBytes(file, startBytes + atBytes, 4));
+  return (features.readUInt32LE(0) & bit) !== 0;
 }
 
 /** The lines of e2fsck that tell of damage. */
