@@ -3,9 +3,8 @@
  * where the volumes lie; the root that they give is digested on the host.
  */
 import { rmSync } from "node:fs";
-import { command } from "./command.ts";
 import { digestOfView, readCowStore } from "./cow-store.ts";
-import { flatten, readPartition, type Image } from "./images.ts";
+import { flatten, type Image } from "./images.ts";
 import { readVolumes } from "./inspect.ts";
 
 export interface RootState {
@@ -28,7 +27,7 @@ export async function readRootState(folder: string, image: Image): Promise<RootS
     const root = volumes.find(({ name }) => name === "lv-root");
     if (!root) throw new Error("the disk has no volume lv-root");
     const place = volumes.find(({ name }) => name === "snap0");
-    const isMerging = /^\s*merging_store = "snap0"/m.test(await readMetadata(folder, raw.file));
+    const isMerging = place?.snapshot?.isMerging ?? false;
     const store = place ? readCowStore(raw.file, place) : undefined;
     if (typeof store === "string") throw new Error(`the store of snap0: ${store}`);
     const plain = () => digestOfView(raw.file, root, undefined);
@@ -57,12 +56,4 @@ export function faultsOfRestored(state: RootState, wanted: string): string[] {
     faults.push("the backup is not the one that the recovery took");
   }
   return faults;
-}
-
-async function readMetadata(folder: string, rawFile: string): Promise<string> {
-  const { startBytes } = await readPartition(rawFile, 3);
-  const head = `${folder}/physical-volume-head`;
-  const from = [`skip=${startBytes}`, "iflag=skip_bytes", "bs=1M", "count=2"];
-  await command(["dd", "status=none", `if=${rawFile}`, `of=${head}`, ...from]);
-  return (await command(["pvck", "--dump", "metadata", head])).stdout;
 }

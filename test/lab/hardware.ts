@@ -10,9 +10,13 @@ export type Attachment = (typeof ATTACHMENTS)[number];
 export type Firmware = "bios" | "uefi";
 
 export interface Drive {
-  /** An image file, or a server of ours (test/lab/dropping-disk.ts). */
+  /**
+   * An image file, or a server of ours (test/lab/dropping-disk.ts). `writeLog`: a file that is there
+   * already, in which QEMU records every write, discard and flush (test/lab/write-log.ts reads it).
+   */
   readonly source:
-    { readonly file: string; readonly format: "raw" | "qcow2" } | { readonly nbdSocket: string };
+    | { readonly file: string; readonly format: "raw" | "qcow2"; readonly writeLog?: string }
+    | { readonly nbdSocket: string };
   readonly attach: Attachment;
   /** At most 20 characters: an ATA disk has no more. */
   readonly serial: string;
@@ -85,19 +89,30 @@ export function machineArguments(
  */
 export function blockNode(source: Drive["source"], node: string): Record<string, unknown> {
   const cache = { direct: false, "no-flush": true };
-  return "nbdSocket" in source
-    ? {
-        driver: "raw",
-        "node-name": node,
-        file: { driver: "nbd", server: { type: "unix", path: source.nbdSocket }, export: "" },
-      }
-    : {
-        driver: source.format,
-        "node-name": node,
-        cache,
-        discard: "unmap",
-        file: { driver: "file", filename: source.file, cache, discard: "unmap" },
-      };
+  if ("nbdSocket" in source) {
+    return {
+      driver: "raw",
+      "node-name": node,
+      file: { driver: "nbd", server: { type: "unix", path: source.nbdSocket }, export: "" },
+    };
+  }
+  const image = {
+    driver: source.format,
+    cache,
+    discard: "unmap",
+    file: { driver: "file", filename: source.file, cache, discard: "unmap" },
+  };
+  if (source.writeLog === undefined) return { ...image, "node-name": node };
+  return {
+    driver: "blklogwrites",
+    "node-name": node,
+    "log-sector-size": 512,
+    // A node with `no-flush` is not told of flushes: it would log none.
+    cache: { ...cache, "no-flush": false },
+    discard: "unmap",
+    file: image,
+    log: { driver: "file", filename: source.writeLog, cache },
+  };
 }
 
 function driveArguments(drive: Drive, index: number): string[] {

@@ -16,9 +16,17 @@ const SECTOR = 512;
 export interface VolumePlace {
   readonly name: string;
   readonly tags: readonly string[];
+  readonly uuid: string;
   /** From the start of the disk. */
   readonly startBytes: number;
   readonly sizeBytes: number;
+  /** Set where this is the store of a snapshot. */
+  readonly snapshot?: {
+    readonly origin: string;
+    readonly chunkBytes: number;
+    /** It is being merged into its origin, or will be as soon as that can be done. */
+    readonly isMerging: boolean;
+  };
 }
 
 /** What may differ from golden: the machine's identity, and what was generated on it. */
@@ -99,22 +107,44 @@ export function parseVolumes(text: string): VolumePlace[] {
   const firstBytes = number("pe_start", text) * SECTOR;
   const volumes = text.slice(text.indexOf("logical_volumes {"));
   const pattern =
-    /^\s*([A-Za-z0-9_+.-]+) \{\s*id = "[^"]*"([^]*?)segment_count = (\d+)\s*segment1 \{([^]*?)^\s*\}/gm;
+    /^\s*([A-Za-z0-9_+.-]+) \{\s*id = "([^"]*)"([^]*?)segment_count = (\d+)\s*segment1 \{([^]*?)^\s*\}/gm;
+  const snapshots = parseSnapshots(volumes);
   return [...volumes.matchAll(pattern)].flatMap((match) => {
-    const [, name = "", header = "", segments, segment = ""] = match;
+    const [, name = "", uuid = "", header = "", segments, segment = ""] = match;
+    const snapshot = snapshots.get(name);
     const start = /"pv0", (\d+)/.exec(segment)?.[1];
     if (segments !== "1" || start === undefined) return [];
     return [
       {
         name,
+        uuid,
         tags: [...(/^\s*tags = \[(.*)\]/m.exec(header)?.[1] ?? "").matchAll(/"([^"]*)"/g)].map(
           ([, tag = ""]) => tag,
         ),
         startBytes: firstBytes + Number(start) * extentBytes,
         sizeBytes: number("extent_count", segment) * extentBytes,
+        ...(snapshot === undefined ? {} : { snapshot }),
       },
     ];
   });
+}
+
+/** By the name of the store. LVM keeps a hidden volume for each snapshot, with a segment of this type. */
+function parseSnapshots(text: string): Map<string, NonNullable<VolumePlace["snapshot"]>> {
+  const found = new Map<string, NonNullable<VolumePlace["snapshot"]>>();
+  for (const [, segment = ""] of text.matchAll(/^\s*type = "snapshot"([^]*?)^\s*\}/gm)) {
+    const word = (name: string) =>
+      new RegExp(`^\\s*${name} = "?([^"\\s]+)`, "m").exec(segment)?.[1];
+    const merging = word("merging_store");
+    const store = word("cow_store") ?? merging;
+    const [origin, chunkSectors] = [word("origin"), word("chunk_size")];
+    if (store === undefined || origin === undefined || chunkSectors === undefined) {
+      throw new Error(`LVM's metadata has a snapshot that is not understood: ${segment}`);
+    }
+    const chunkBytes = Number(chunkSectors) * SECTOR;
+    found.set(store, { origin, chunkBytes, isMerging: merging !== undefined });
+  }
+  return found;
 }
 
 async function withMount<T>(
