@@ -33,6 +33,11 @@ export function printBackupTags({
   return [OUR_TAG, ...named.map(([name, value]) => `${OUR_TAG}.${name}=${tagText(value)}`)];
 }
 
+/** The tags are put on a snapshot when its store has been flushed; before that it may hold anything. */
+export function isFinished(tags: readonly string[]): boolean {
+  return tags.includes(OUR_TAG);
+}
+
 export function parseBackupTags(tags: readonly string[]): BackupTags {
   const value = (name: string) => {
     const start = `${OUR_TAG}.${name}=`;

@@ -385,23 +385,23 @@ const TABLE: Table = {
 
   "take-backup": (step, plan) => {
     const name = `${step.group}/${step.name}`;
+    const chunk = step.chunkBytes === undefined ? [] : ["--chunksize", `${step.chunkBytes}b`];
+    const size = ["--size", `${step.sizeBytes}b`];
+    const tags = step.tags.flatMap((tag) => ["--addtag", tag]);
     return [
       run(change(plan, "lvremove", "--force", "--yes", name), { onlyIf: lvm(plan, "lvs", name) }),
       run(
         change(
           plan,
           "lvcreate",
-          "--yes",
-          "--snapshot",
-          "--name",
-          step.name,
-          "--size",
-          `${step.sizeBytes}b`,
-          ...(step.chunkBytes === undefined ? [] : ["--chunksize", `${step.chunkBytes}b`]),
-          ...step.tags.flatMap((tag) => ["--addtag", tag]),
-          `${step.group}/${step.origin}`,
+          ...["--yes", "--snapshot", "--name", step.name],
+          ...[...size, ...chunk, `${step.group}/${step.origin}`],
         ),
       ),
+      // LVM flushes nothing: after a power cut the volume may be there and its empty store not, but what
+      // an older backup left in that place. Only what is flushed gets the tags that make it a backup.
+      saveGroup(plan),
+      run(change(plan, "lvchange", ...tags, name)),
       saveGroup(plan),
     ];
   },

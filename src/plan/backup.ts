@@ -112,7 +112,7 @@ function tidy({ group }: Installation): Tidied {
   }
   const left = backupOf(group, NEW_BACKUP);
   if (!left) return { steps, remarks, freeBytes, old };
-  if (left.why !== undefined || !left.volume.tags.includes(OUR_TAG)) {
+  if (left.why !== undefined) {
     drop(left, `remove ${NEW_BACKUP}, which was never finished`);
     remarks.push("a backup that was never finished is removed");
     return { steps, remarks, freeBytes, old };

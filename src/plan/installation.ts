@@ -3,7 +3,7 @@
  * Owns: finding it, and the state of its backups. Pure.
  */
 import { Refusal } from "../errors.ts";
-import { parseBackupTags, type BackupTags } from "../model/backup.ts";
+import { isFinished, parseBackupTags, type BackupTags } from "../model/backup.ts";
 import type { Disk, Machine, Partition, Volume, VolumeGroup } from "../model/machine.ts";
 import type { StateRecord } from "../model/state.ts";
 import { contentOf, whyNotOurs } from "./target.ts";
@@ -82,7 +82,8 @@ export function backupOf(group: VolumeGroup, name: string = BACKUP): Backup | un
   return { volume, tags: parseBackupTags(volume.tags), ...(why === undefined ? {} : { why }) };
 }
 
-function whyNotWhole({ name, origin, invalid }: Volume): string | undefined {
+function whyNotWhole({ name, origin, invalid, tags }: Volume): string | undefined {
   if (origin !== ROOT) return `${name} is no snapshot of ${ROOT}`;
+  if (!isFinished(tags)) return "it was never finished";
   return invalid ? "it overflowed or its store is damaged" : undefined;
 }

@@ -3,7 +3,7 @@
  * of what that gives before anything writes to it. User and audit volumes are not touched. Pure.
  */
 import { Refusal } from "../errors.ts";
-import { parseBackupTags } from "../model/backup.ts";
+import { isFinished, parseBackupTags } from "../model/backup.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Disk, Machine, Volume, VolumeGroup } from "../model/machine.ts";
@@ -149,7 +149,11 @@ function snapshotsOf(group: VolumeGroup): Volume[] {
 function backupIn(group: VolumeGroup, disk: Disk): Volume {
   const snapshots = snapshotsOf(group);
   const [best] = [NEW_BACKUP, BACKUP]
-    .map((name) => snapshots.find((volume) => volume.name === name && !volume.invalid))
+    .map((name) =>
+      snapshots.find(({ name: found, invalid, tags }) => {
+        return found === name && !invalid && isFinished(tags);
+      }),
+    )
     .filter((volume) => volume !== undefined);
   if (best) return best;
   const where = describeDisk(disk, printSize);
@@ -159,7 +163,8 @@ function backupIn(group: VolumeGroup, disk: Disk): Volume {
       HINT,
     );
   }
-  throw new Refusal(`there is no backup on ${where}`, HINT);
+  const begun = snapshots.length > 0 ? ", only one that was never finished" : "";
+  throw new Refusal(`there is no backup on ${where}${begun}`, HINT);
 }
 
 function usedBytes({ sizeBytes, dataPercent }: Volume): number {
@@ -178,11 +183,11 @@ function checkBackup(group: string, name: string, fileSystem: "ext4"): Step {
   };
 }
 
-function removeVolume(group: string, { name, origin }: Volume): Step {
+function removeVolume(group: string, { name, origin, tags }: Volume): Step {
   return {
     kind: "remove-volume",
     title:
-      origin === ""
+      origin === "" || !isFinished(tags)
         ? `remove ${name}, which was never finished`
         : `remove the older backup ${name}`,
     repeats: false,

@@ -10,6 +10,7 @@ import { checkConfig } from "../../src/model/config.ts";
 import type { Machine, Volume } from "../../src/model/machine.ts";
 import { GIB, KIB, MIB } from "../../src/model/size.ts";
 import type { Phase } from "../../src/model/state.ts";
+import type { Plan, Step } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
 import { planBackup } from "../../src/plan/backup.ts";
 import { backupBytes, coveringBytes } from "../../src/plan/layout.ts";
@@ -205,14 +206,32 @@ test("the chunk size of zshield.toml is what lvcreate gets", () => {
   const { plan: made } = plan({ free: 5 * GIB }, large);
   const [step] = made.steps;
   if (!step) throw new Error("no step");
-  const lines = actionsFor(step, made, { disk: "/dev/vda", again: false, behind: false }).flatMap(
-    (action) => (action.do === "run" ? [quote(action.argv)] : []),
-  );
+  const lines = linesOf(step, made).filter((line) => line.includes("lvcreate"));
+  assert.is(lines.length, 1);
   assert.match(
-    lines.at(-1) ?? "",
-    /--snapshot --name snap0 --size \d+b --chunksize 524288b --addtag/,
+    lines.join(),
+    /--snapshot --name snap0 --size \d+b --chunksize 524288b vgroup\/lv-root$/,
   );
 });
+
+test("what makes it a backup is written when its store has been flushed", () => {
+  const { plan: made } = plan({ free: 5 * GIB });
+  const [step] = made.steps;
+  if (!step) throw new Error("no step");
+  const [, create = "", save, tag = "", saveAgain] = linesOf(step, made);
+  assert.match(create, /lvcreate/);
+  assert.not.match(create, /addtag/);
+  assert.is(save, "save-group");
+  assert.match(tag, /lvchange .* --addtag zshield --addtag zshield\.time=/);
+  assert.is(saveAgain, "save-group");
+});
+
+/** Commands as they are run; of what is no command, its kind. */
+function linesOf(step: Step, made: Plan): string[] {
+  return actionsFor(step, made, { disk: "/dev/vda", again: false, behind: false }).map((action) =>
+    action.do === "run" ? quote(action.argv) : action.do,
+  );
+}
 
 test("every LVM command sees our partition only, and the group is saved after each change", () => {
   const { plan: made } = plan({ free: GIB, old: {}, fresh: {} });

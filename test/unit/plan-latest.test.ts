@@ -111,6 +111,12 @@ for (const [title, volumes, words] of [
     /not valid: it overflowed/,
   ],
   [
+    "one whose store may not be flushed",
+    (all: readonly Volume[]) =>
+      all.map((one) => (one.name === "snap0" ? { ...one, tags: [] } : one)),
+    /no backup on .*, only one that was never finished/,
+  ],
+  [
     "a snapshot of another volume",
     (all: readonly Volume[]) =>
       all.map((one) => (one.name === "snap0" ? { ...one, origin: "lv-user" } : one)),
@@ -137,7 +143,7 @@ test("two backups, because one was replacing the other: the newer one, the older
 });
 
 test("a newer one that is not valid or was never finished does not count, and goes", () => {
-  for (const more of [{ invalid: true }, { origin: "" }]) {
+  for (const more of [{ invalid: true }, { origin: "" }, { tags: [] }]) {
     const { plan } = latest(box({ volumes: (all) => [...all, snapshot("snap0-new", more)] }));
     const gone = plan.steps.flatMap((step) => (step.kind === "remove-volume" ? [step.name] : []));
     assert.equal(gone, ["snap0-new"]);
