@@ -25,11 +25,11 @@ import { isZero } from "./sparse.ts";
 export interface Expectation {
   /** For what the judge unpacks. */
   readonly folder: string;
-  readonly disk: DiskIdentity;
+  readonly diskBytes: number;
   readonly group: string;
   readonly card: CardDescription;
-  /** The recording began with a blank disk: before there is a record, the claim has to be found, or nothing. */
-  readonly fromBlank?: boolean;
+  /** The recording began with this disk blank: before there is a record, its claim has to be found, or nothing. */
+  readonly blank?: DiskIdentity;
   readonly phases: readonly Phase[];
   /** What a record promises; by its journal if absent. */
   readonly promises?: (record: StateRecord) => Promises;
@@ -55,7 +55,7 @@ const ENDS_BYTES = 16 * MIB;
 
 export async function judgeCrashed(disk: CrashedDisk, expected: Expectation): Promise<Verdict> {
   mkdirSync(expected.folder, { recursive: true });
-  const table = await readTable(disk, expected.disk.sizeBytes);
+  const table = await readTable(disk, expected.diskBytes);
   const esp =
     typeof table === "string" ? undefined : await readEsp(disk, join(expected.folder, "esp"));
   const state = esp?.state;
@@ -120,10 +120,10 @@ async function faultsOfVolumes(
 
 /** The agent goes on by itself only with a claim, or with a disk that is proved blank. */
 function withoutRecord(disk: CrashedDisk, expected: Expectation, trouble: string): Verdict {
-  if (expected.fromBlank !== true) return { found: "no record", faults: [trouble] };
-  const claim = parseClaim(disk.read(CLAIM_OFFSET_BYTES, CLAIM_BYTES), expected.disk);
+  if (!expected.blank) return { found: "no record", faults: [trouble] };
+  const claim = parseClaim(disk.read(CLAIM_OFFSET_BYTES, CLAIM_BYTES), expected.blank);
   if (claim) return { found: "claim", faults: [] };
-  const { sizeBytes } = expected.disk;
+  const { sizeBytes } = expected.blank;
   const ends = [disk.read(0, ENDS_BYTES), disk.read(sizeBytes - ENDS_BYTES, ENDS_BYTES)];
   if (ends.every(isZero)) return { found: "blank", faults: [] };
   return {

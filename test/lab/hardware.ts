@@ -9,13 +9,22 @@ export const ATTACHMENTS = ["virtio", "nvme", "sata", "scsi", "megasas", "usb"] 
 export type Attachment = (typeof ATTACHMENTS)[number];
 export type Firmware = "bios" | "uefi";
 
+const SECTOR = 512;
+const EIO = 5;
+
 export interface Drive {
   /**
    * An image file, or a server of ours (test/lab/dropping-disk.ts). `writeLog`: a file that is there
    * already, in which QEMU records every write, discard and flush (test/lab/write-log.ts reads it).
+   * `badAtBytes`: where the disk has a sector that cannot be read.
    */
   readonly source:
-    | { readonly file: string; readonly format: "raw" | "qcow2"; readonly writeLog?: string }
+    | {
+        readonly file: string;
+        readonly format: "raw" | "qcow2";
+        readonly writeLog?: string;
+        readonly badAtBytes?: number;
+      }
     | { readonly nbdSocket: string };
   readonly attach: Attachment;
   /** At most 20 characters: an ATA disk has no more. */
@@ -102,6 +111,12 @@ export function blockNode(source: Drive["source"], node: string): Record<string,
     discard: "unmap",
     file: { driver: "file", filename: source.file, cache, discard: "unmap" },
   };
+  if (source.badAtBytes !== undefined) {
+    const always = { event: "none", immediately: true, once: false };
+    const bad = { iotype: "read", sector: source.badAtBytes / SECTOR, errno: EIO };
+    const how = { "inject-error": [{ ...always, ...bad }] };
+    return { driver: "blkdebug", "node-name": node, discard: "unmap", image, ...how };
+  }
   if (source.writeLog === undefined) return { ...image, "node-name": node };
   return {
     driver: "blklogwrites",

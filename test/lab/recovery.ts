@@ -25,6 +25,12 @@ const RESCUE_ARGUMENTS = [
   ...["console=tty0", "console=ttyS0,115200", "no_timer_check"],
 ];
 
+/**
+ * A disk of ours is recovered with nobody asked; a non-maskable interrupt crashes the kernel, which resets the
+ * machine. One list for all, since a saved rescue system has its parameters for good.
+ */
+export const UNATTENDED = ["zshield.confirm=no", "unknown_nmi_panic", "panic=-1"] as const;
+
 /** The whole way to a verdict without anybody: some minutes where a tree is copied. */
 export const RESULT_SECONDS = 1200;
 const REFUSAL_SECONDS = 300;
@@ -226,6 +232,15 @@ export async function awaitBoot(machine: Machine, seconds = BOOT_SECONDS): Promi
   };
 }
 
+/** A start with no key pressed: the installed system is up, or the rescue system says how it ended. */
+export async function awaitBootOrResult(
+  machine: Machine,
+  seconds = RESULT_SECONDS,
+): Promise<"boot" | "result"> {
+  const { text } = await machine.waitFor(/ZSHIELD-(BOOTED|RESULT) /, seconds);
+  return text.startsWith("ZSHIELD-BOOTED") ? "boot" : "result";
+}
+
 /** Boots the disk alone, through its own GRUB. */
 export async function bootDisk(
   context: Context,
@@ -254,12 +269,19 @@ export function checkBooted({ root, failed }: Booted): void {
 /** Places in GRUB's menus (grub/card-menu.cfg, grub/disk-menu.cfg), from the top. */
 const MENU = ["installed", "default", "latest", "repair", "menu"] as const;
 
-/** Chooses an entry as a person does, with the keys of the serial console. */
-export async function chooseEntry(machine: Machine, entry: (typeof MENU)[number]): Promise<void> {
+type Entry = (typeof MENU)[number];
+
+/** Chooses an entry as a person does, with the keys of the serial console. `preset`: the one that is marked. */
+export async function chooseEntry(
+  machine: Machine,
+  entry: Entry,
+  preset: Entry = "installed",
+): Promise<void> {
   await machine.waitFor(/Boot the installed system/, 120);
-  // Ctrl-N is the arrow down.
-  machine.send(`${"\x0e".repeat(MENU.indexOf(entry))}\r`);
-  await machine.waitFor(/starting: Re/, 60);
+  const down = MENU.indexOf(entry) - MENU.indexOf(preset);
+  // Ctrl-N is the arrow down, Ctrl-P the arrow up.
+  machine.send(`${(down > 0 ? "\x0e" : "\x10").repeat(Math.abs(down))}\r`);
+  await machine.waitFor(/starting: (Re|Boot)/, 60);
 }
 
 /** Answers the question before anything is lost as it asks to be answered. */

@@ -1,37 +1,32 @@
 /*
- * Backups of a running appliance, in one boot: new before old, what is refused and in which words, holds and
- * the upgrade guard with real packages, alarms, automatic extension, no room, a full root, and runs that
- * are killed.
+ * Backups of a running appliance, in one boot: every night, new before old, what is refused and in which
+ * words, holds and the upgrade guard with real packages, alarms, a full root, runs that are killed; and at
+ * the end the way back that the running system asks for, with nobody there.
  */
-import { MIB } from "../../src/model/size.ts";
-import {
-  alarms,
-  leaveFree,
-  onlyBackup,
-  snapshots,
-  zshield,
-  type Snapshot,
-} from "../lab/backups.ts";
+import { alarms, onlyBackup, snapshots, zshield, type Snapshot } from "../lab/backups.ts";
+import { faultsOfRestored, readRootState } from "../lab/backup-judge.ts";
 import type { Console } from "../lab/console.ts";
 import { installedLayer } from "../lab/installed.ts";
-import { bootDisk, checkBooted, disk } from "../lab/recovery.ts";
+import { bootDisk, checkBooted, disk, finishRecovery } from "../lab/recovery.ts";
 import { must, type Context, type Scenario } from "../lab/scenario.ts";
 
 const KILLS = 8;
 
 export const scenario: Scenario = {
   name: "backup",
-  title: "backups: new before old, held, guarded, watched, and safe against being killed",
-  minutes: 7,
+  title: "backups: nightly, new before old, held, guarded, safe against being killed, and put back",
+  minutes: 8,
   needs: ["golden"],
   async run(context) {
-    const drive = disk(await installedLayer(context, "disk", "golden"));
+    const image = await installedLayer(context, "disk", "golden");
+    const drive = disk(image);
     const booted = await bootDisk(context, drive);
     checkBooted(booted);
-    const { console } = booted;
+    const { console, machine } = booted;
     await console.output("systemctl is-system-running --wait || true", 120);
     const parts: [string, (console: Console, context: Context) => Promise<void>][] = [
       ["timers", timers],
+      ["night", night],
       ["twice", twice],
       ["hooks", hooks],
       ["holds", holds],
@@ -40,7 +35,6 @@ export const scenario: Scenario = {
       ["initramfs", initramfs],
       ["full root", fullRoot],
       ["kills", kills],
-      ["filling", filling],
     ];
     for (const [name, part] of parts) {
       const started = Date.now();
@@ -53,6 +47,22 @@ export const scenario: Scenario = {
       }
       context.note(`${name}: ${((Date.now() - started) / 1000).toFixed(0)} s`);
     }
+
+    await console.output("echo stays > /user/mark && echo broken > /etc/fstab && rm -r /boot/*");
+    await zshield(console, "restore latest --yes");
+    console.send("systemctl reboot");
+    await machine.waitForEnd(240);
+    const { backup: wanted, root } = await readRootState(context.folder, image);
+    must(wanted !== undefined && wanted !== root, "nothing was broken");
+    const back = await context.start({ name: "put-back", drives: [{ ...drive, boot: 0 }] });
+    const result = await finishRecovery(back);
+    must(result.operation === "latest", `it did ${result.operation}`);
+    const faults = faultsOfRestored(await readRootState(context.folder, image), wanted);
+    must(faults.length === 0, faults.join("; "));
+    const after = await bootDisk(context, drive, { name: "after" });
+    checkBooted(after);
+    await after.console.output("grep stays /user/mark");
+    await zshield(after.console, "status", { says: /\(restored\)/ });
   },
 };
 
@@ -65,6 +75,34 @@ async function timers(console: Console): Promise<void> {
   must(/^03:([012]\d|30)$/.test(next), `the next backup is at ${next}`);
   const threshold = await console.output("lvmconfig activation/snapshot_autoextend_threshold");
   must(threshold === "snapshot_autoextend_threshold=70", threshold);
+}
+
+/** The clock is put to half past three: the timer has waited for that. */
+async function night(console: Console): Promise<void> {
+  const before = await onlyBackup(console);
+  await console.output(`date -s "$(date -d 'tomorrow 03:31' '+%F %T')"`);
+  const said = "journalctl --quiet --unit zshield-backup.service | grep 'backup taken'";
+  await console.output(`timeout 120 sh -c "until ${said}; do sleep 2; done"`, 150);
+  const nightly = await onlyBackup(console);
+  must(nightly.uuid !== before.uuid, "the night has taken no backup");
+  must(nightly.tags.includes("zshield.reason=nightly"), nightly.tags.join(" "));
+
+  await console.output("systemctl stop zshield-backup.timer && date -s '+40 hours'");
+  await zshield(console, "check", { code: 1, says: /ALARM: the backup is 40 h old/ });
+  await zshield(console, "status", { code: 1, says: /TROUBLE: the backup is 40 h old/ });
+
+  // A boot that does not get where it was to get.
+  const target = "/etc/systemd/system/never.target";
+  await console.output(
+    `printf '[Unit]\\nDescription=Never\\n' > ${target} && systemctl set-default -q never.target`,
+  );
+  await console.output("! systemctl start zshield-backup.service");
+  must((await onlyBackup(console)).uuid === nightly.uuid, "a bad boot replaced the backup");
+  must((await alarms(console)).at(-1) === "kept-backup", "no alarm after a bad boot");
+  await console.output(`systemctl set-default -q multi-user.target && rm ${target}`);
+  await console.output("systemctl daemon-reload && systemctl start zshield-backup.service");
+  must((await onlyBackup(console)).uuid !== nightly.uuid, "a good boot takes no backup");
+  await zshield(console, "status");
 }
 
 async function twice(console: Console): Promise<void> {
@@ -231,48 +269,4 @@ async function kills(console: Console, { random, note }: Context): Promise<void>
   await onlyBackup(console);
   await zshield(console, "status");
   await console.output('test -z "$(findmnt -n /run/zshield/esp)"');
-}
-
-/** A small backup that fills: each threshold once, dmeventd makes it larger, and no room for two. */
-async function filling(console: Console): Promise<void> {
-  await zshield(console, "backup remove --yes", { says: /there is no backup now/ });
-  await zshield(console, "check", { code: 1, says: /ALARM: there is no backup/ });
-  await leaveFree(console, 100 * MIB);
-  await zshield(console, "backup", { says: /grows while it fills/ });
-  const small = await onlyBackup(console);
-  must(small.sizeBytes === 100 * MIB && small.monitor === "monitored", JSON.stringify(small));
-
-  await fill(console, 52);
-  await zshield(console, "check", { code: 1, says: /ALARM: the backup is 5\d.* % full/ });
-  const before = await alarms(console);
-  must(before.at(-1) === "fill-50", `alarms: ${before.join(" ")}`);
-  await zshield(console, "check", { code: 1 });
-  must((await alarms(console)).length === before.length, "told twice");
-  await zshield(console, "status", { code: 1, says: /TROUBLE: the backup is/ });
-
-  const old = await onlyBackup(console);
-  await zshield(console, "backup", { says: /for a moment there will be none/ });
-  const anew = await onlyBackup(console);
-  must(anew.uuid !== old.uuid, "no new backup without room for two");
-  await zshield(console, "status");
-
-  await console.output("lvremove -qq -y vgroup/filler");
-  await fill(console, 72);
-  const size = "lvs --noheadings --units b --nosuffix -o lv_size vgroup/snap0 2>/dev/null";
-  await console.output(
-    `timeout 60 sh -c 'while [ $(${size}) -le ${anew.sizeBytes} ]; do sleep 1; done'`,
-    90,
-  );
-}
-
-/** Writes to root until the backup is so full. */
-async function fill(console: Console, percent: number): Promise<void> {
-  await console.output(
-    [
-      "n=0",
-      `while lvs --noheadings -o data_percent vgroup/snap0 2>/dev/null | awk '{exit !($1 < ${percent})}'; do`,
-      "n=$((n + 1)); dd if=/dev/urandom of=/usr/fill-$n bs=1M count=3 conv=fsync status=none; done",
-    ].join("\n"),
-    240,
-  );
 }

@@ -10,12 +10,18 @@ import { changedDisk, type ChangedDisk } from "../lab/changed-disk.ts";
 import { makeLayer, type Image } from "../lab/images.ts";
 import type { Machine } from "../lab/machine.ts";
 import { mutate } from "../lab/mutant.ts";
-import { disk, finishRecovery, readResult, startCard, startRescue } from "../lab/recovery.ts";
+import {
+  chooseEntry,
+  disk,
+  finishRecovery,
+  readResult,
+  startCard,
+  startRescue,
+  UNATTENDED,
+} from "../lab/recovery.ts";
 import { findSteps, RESULT_LINE } from "../lab/result.ts";
 import { must, type Context, type Scenario } from "../lab/scenario.ts";
 
-/** A non-maskable interrupt then crashes the kernel, which resets the machine. */
-const PARAMETERS = ["zshield.confirm=no", "unknown_nmi_panic", "panic=-1"];
 const MERGE = /zshield: step \d+\/\d+ merge-backup begins/;
 const MERGED = /zshield: step \d+\/\d+ merge-backup done/;
 /** As often as not a cut hits; a merge that is over is another case, and is counted as such. */
@@ -35,7 +41,7 @@ async function cutMerge(
   cut: { readonly name: string; readonly seconds: number; readonly crash: boolean },
 ): Promise<Cut> {
   const image = await makeLayer(context.folder, cut.name, before);
-  const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
   const machine = await startRescue(context, { ...rescue, operation: "latest", name: cut.name });
   await machine.waitFor(MERGE, 240, RESULT_LINE);
   await Bun.sleep(cut.seconds * 1000);
@@ -60,7 +66,7 @@ async function cutMerge(
 
 async function usualMerge(context: Context, card: CardInUse, changed: ChangedDisk) {
   const image = await makeLayer(context.folder, "uncut", changed.image);
-  const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
   const machine = await startRescue(context, { ...rescue, operation: "latest", name: "uncut" });
   await machine.waitFor(MERGE, 240, RESULT_LINE);
   const started = Date.now();
@@ -91,7 +97,10 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
         const where = { name: `cut-${index}`, seconds, crash: index % 4 === 0 };
         const { image, isMerging } = await cutMerge(context, card, changed, where);
         if (isMerging) hits += 1;
-        if (isMerging) control ??= await makeLayer(context.folder, "control", image);
+        if (isMerging && !control) {
+          control = await makeLayer(context.folder, "control", image);
+          await checkGrubRefuses(context, image);
+        }
         // The control's layer needs the image below it as it is.
         const again = await makeLayer(context.folder, `again-${index}`, image);
         const machine = await startAgain(context, card, again, index);
@@ -108,6 +117,16 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
   };
 }
 
+/** A person who chooses the half merged root in GRUB's menu is told why not, and nothing is booted. */
+async function checkGrubRefuses(context: Context, image: Image): Promise<void> {
+  const layer = await makeLayer(context.folder, "half-merged", image);
+  const drives = [disk(layer, { boot: 0 })];
+  const machine = await context.start({ name: "half-merged", drives });
+  await chooseEntry(machine, "installed", "latest");
+  await machine.waitFor(/root is not whole until that has ended/, 60, /Linux version/);
+  await machine.kill();
+}
+
 /**
  * The first two starts are whole ones, from the disk alone and from the card: GRUB has to choose by itself
  * to go on. The others take up a saved rescue system.
@@ -120,7 +139,7 @@ async function startAgain(
 ): Promise<Machine> {
   const name = `again-${index}`;
   if (index > 2) {
-    const rescue = { card, drives: [disk(image)], parameters: PARAMETERS, saved: true } as const;
+    const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
     return startRescue(context, { ...rescue, operation: "latest", name });
   }
   const machine =
@@ -144,7 +163,7 @@ async function checkControl(
     to: "return;\n  }\n  const after",
   });
   const machine = await startRescue(context, {
-    ...{ card: hasty, drives: [disk(image)], parameters: PARAMETERS },
+    ...{ card: hasty, drives: [disk(image)], parameters: UNATTENDED },
     ...{ operation: "latest", name: "control" },
   });
   const result = await readResult(machine);
