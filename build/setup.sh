@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes this machine ready: `sh build/setup.sh npm|card|lab` (without a word: lab, which is all).
+# Makes this machine ready: `sh build/setup.sh npm|card|lab|bench` (without a word: lab).
 # npm: node_modules as package-lock.json says. card: what building a card calls. lab: QEMU as well.
+# bench: the lab, and what makes the loads of `npm run bench`.
 # Installs what is missing where it may (root), else says the one command that does, and exits 3.
 # Must stay quiet and quick when nothing is missing, and never ask for a package that would push
 # another one off a laptop (dracut-core and grub-*-bin, not dracut and grub-pc).
@@ -14,9 +15,9 @@ say() {
 }
 
 case $what in
-  npm | card | lab) ;;
+  npm | card | lab | bench) ;;
   *)
-    say "unknown word “$what”: npm, card or lab"
+    say "unknown word “$what”: npm, card, lab or bench"
     exit 2
     ;;
 esac
@@ -77,11 +78,18 @@ ovmf start virtual machines as UEFI does
 lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens'
+bench_packages='fio write in a guest and take the time'
 
 wanted=$card_packages
-if [ "$what" = lab ]; then
-  wanted="$card_packages
+case $what in
+  lab | bench)
+    wanted="$wanted
 $lab_packages"
+    ;;
+esac
+if [ "$what" = bench ]; then
+  wanted="$wanted
+$bench_packages"
 fi
 
 missing=''
@@ -121,9 +129,7 @@ if [ -n "$missing" ]; then
 fi
 
 if [ "$(id -u)" != 0 ]; then
-  verb=card
-  [ "$what" = lab ] && verb=lab
   say "a card is built in a chroot and with loop mounts, which only root may do; use:"
-  printf '  sudo npm run %s\n' "$verb" >&2
+  printf '  sudo npm run %s\n' "$what" >&2
   exit 3
 fi

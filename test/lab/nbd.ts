@@ -1,5 +1,6 @@
 /*
  * A disk of ours for QEMU: a network block device on a unix socket, over any store of bytes.
+ * A store may hold back its answers, as a disk does whose arm is under way.
  * Owns: the protocol (fixed newstyle handshake, simple replies;
  * https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md). Neither trim nor write-zeroes is
  * offered: QEMU then sends plain writes, which is all that the faulty disks have to know.
@@ -13,7 +14,11 @@ export interface Store {
   /** `durable`: on the medium before the answer (force unit access). */
   write(offset: number, bytes: Uint8Array, durable: boolean): void;
   flush(): void;
+  /** Calls `answer` when the request would be done; without it, at once. Others may overtake it. */
+  pace?(kind: RequestKind, offset: number, length: number, answer: () => void): void;
 }
+
+export type RequestKind = "read" | "write" | "flush";
 
 export interface NbdServer {
   readonly socket: string;
@@ -92,19 +97,24 @@ function talk(store: Store, socket: Socket): void {
     const length = input.readUInt32BE(24);
     const used = 28 + (command === COMMAND.write ? length : 0);
     if (input.length < used) return undefined;
+    const reply = (kind: RequestKind, bytes: Buffer): void => {
+      const send = (): void => void socket.write(bytes);
+      if (store.pace) store.pace(kind, offset, length, send);
+      else send();
+    };
     try {
       if (command === COMMAND.disconnect) {
         socket.end();
       } else if (command !== COMMAND.flush && offset + length > store.sizeBytes) {
         socket.write(answer(cookie, EINVAL));
       } else if (command === COMMAND.read) {
-        socket.write(Buffer.concat([answer(cookie, 0), store.read(offset, length)]));
+        reply("read", Buffer.concat([answer(cookie, 0), store.read(offset, length)]));
       } else if (command === COMMAND.write) {
         store.write(offset, input.subarray(28, used), forced);
-        socket.write(answer(cookie, 0));
+        reply("write", answer(cookie, 0));
       } else if (command === COMMAND.flush) {
         store.flush();
-        socket.write(answer(cookie, 0));
+        reply("flush", answer(cookie, 0));
       } else {
         socket.write(answer(cookie, EINVAL));
       }
