@@ -1,18 +1,20 @@
 /*
- * An installed disk for the scenarios that begin with one: a root, made once for a run by an
- * ordinary recovery, then only read; each scenario works on a layer of its own.
+ * An installed disk for the scenarios that begin with one: made once for a run by an ordinary recovery, then only
+ * read; each scenario works on a layer of its own.
  * Owns: making it once.
  */
 import type { Result } from "../../src/model/result.ts";
 import type { RootName } from "./card.ts";
-import { makeLayer, type Image } from "./images.ts";
-import { blankDisk, disk, recover } from "./recovery.ts";
-import { openContext, type Context, type OpenContext } from "./scenario.ts";
+import { bytesWritten, makeLayer, type Image } from "./images.ts";
+import { blankDisk, disk, finishRecovery, startCard, startRescue } from "./recovery.ts";
+import { must, openContext, type Context, type OpenContext } from "./scenario.ts";
 
 export interface InstalledDisk {
   readonly image: Image;
   /** The verdict of the recovery that made it, with the seconds of each step. */
   readonly result: Result;
+  /** Everything that came over the serial line. */
+  readonly said: string;
 }
 
 const made = new Map<RootName, Promise<InstalledDisk>>();
@@ -39,6 +41,14 @@ export async function installedLayer(
 async function install(context: OpenContext, root: RootName): Promise<InstalledDisk> {
   const image = await blankDisk(context);
   const card = await context.card(root);
-  const result = await recover(context, { card, drives: [disk(image)], memoryMiB: 1024 });
-  return { image, result };
+  const drives = [disk(image, { attach: root === "golden" ? "virtio" : "scsi" })];
+  const machine =
+    root === "golden"
+      ? // The whole way, which takes minutes, and which blank-bios judges.
+        await startCard(context, card, drives, { memoryMiB: 1024 })
+      : await startRescue(context, { card, drives, memoryMiB: 1024 });
+  const result = await finishRecovery(machine);
+  const written = await bytesWritten(card.layer);
+  must(written === 0, `the card was written to (${written} bytes)`);
+  return { image, result, said: machine.serial.text() };
 }

@@ -1,17 +1,12 @@
 /*
  * The whole slice with the full golden system on BIOS, as an OEM's line has it: card first, blank disk,
- * 1 GiB of memory, nobody there. Then the disk alone, then the card again.
+ * 1 GiB of memory, nobody there. Then the disk alone.
  */
 import { MIB } from "../../src/model/size.ts";
+import { makeLayer } from "../lab/images.ts";
 import { compareWithGolden } from "../lab/inspect.ts";
-import {
-  blankDisk,
-  bootDisk,
-  checkBooted,
-  disk,
-  finishRecovery,
-  startCard,
-} from "../lab/recovery.ts";
+import { installedDisk } from "../lab/installed.ts";
+import { bootDisk, checkBooted, disk, DISK_SERIAL } from "../lab/recovery.ts";
 import { must, type Scenario } from "../lab/scenario.ts";
 import { checkIdentity, checkInstalled, checkNoBun } from "../lab/system.ts";
 
@@ -22,15 +17,12 @@ export const scenario: Scenario = {
   needs: ["golden"],
   async run(context) {
     const card = await context.card("golden");
-    const image = await blankDisk(context);
-    const drive = disk(image, { attach: "virtio" });
-
-    const recovery = await startCard(context, card, [drive], { memoryMiB: 1024 });
-    await recovery.waitFor("starting: Recover to factory default", 120);
-    const result = await finishRecovery(recovery, 1200);
+    // The one golden installation of a run; other scenarios go on from it (test/lab/installed.ts).
+    const { image: installed, result, said } = await installedDisk("golden");
+    must(said.includes("starting: Recover to factory default"), "GRUB chose something else");
     const peak = result.peakMemoryBytes;
     must(peak > 0 && peak < 256 * MIB, `the agent's peak memory was ${peak} bytes`);
-    must(result.disk?.serial === drive.serial, `it worked on ${JSON.stringify(result.disk)}`);
+    must(result.disk?.serial === DISK_SERIAL, `it worked on ${JSON.stringify(result.disk)}`);
     must(result.version === card.card.description.version, `it installed ${result.version}`);
     must(result.resumedAt === undefined, "an uninterrupted recovery says that it was resumed");
     const slowest = result.steps.toSorted((a, b) => b.seconds - a.seconds).slice(0, 4);
@@ -39,10 +31,11 @@ export const scenario: Scenario = {
       `slowest: ${slowest.map(({ kind, seconds }) => `${kind} ${seconds} s`).join(", ")}`,
     );
 
-    const differences = await compareWithGolden(context.folder, card.card, image);
+    const differences = await compareWithGolden(context.folder, card.card, installed);
     must(differences.length === 0, `differs from golden:\n${differences.slice(0, 20).join("\n")}`);
 
-    const alone = await bootDisk(context, drive);
+    const image = await makeLayer(context.folder, "disk", installed);
+    const alone = await bootDisk(context, disk(image, { attach: "virtio" }));
     checkBooted(alone);
     await checkNoBun(alone.console);
     await checkInstalled(alone.console);
