@@ -5,17 +5,12 @@
 import { EXIT } from "../errors.ts";
 import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../host/alarms.ts";
 import { findingsOf, planAlarms } from "../plan/findings.ts";
-import { isRoot } from "../host/running.ts";
-import { findInstallation, isInstallation } from "../plan/installation.ts";
-import { ROOT } from "../plan/volumes.ts";
 import { whileStill } from "./change.ts";
-import { backupKey, look, say } from "./facts.ts";
+import { backupKey, isInstalledSystem, look, say } from "./facts.ts";
 
 export async function check(): Promise<void> {
   const { machine, config, facts } = await whileStill(look);
-  const found = findInstallation(machine);
-  if (isInstallation(found) && !isRoot(found.group.name, ROOT)) {
-    // The golden system on a card, which has the same timers.
+  if (!isInstalledSystem(machine)) {
     return say("this is not the installed system; nothing is looked after");
   }
   const findings = findingsOf(machine, facts);

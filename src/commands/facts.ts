@@ -7,7 +7,7 @@ import { Refusal } from "../errors.ts";
 import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../host/alarms.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { readMachine } from "../host/probe.ts";
-import { isRoot, readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
+import { readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
 import { IDENTIFIER, LEVEL, writeJournal } from "../host/system-journal.ts";
 import type { Alarm } from "../model/alarm.ts";
 import type { Config } from "../model/config.ts";
@@ -80,11 +80,16 @@ async function readFacts(machine: Machine, config: Config): Promise<RunningFacts
   };
 }
 
+/** Not the golden system on a card, which has the same timers and hooks, nor any other live system. */
+export function isInstalledSystem({ runsFrom }: Machine): boolean {
+  return runsFrom !== undefined;
+}
+
 /** The installation that this system runs from. @throws Refusal, also for the golden system on a card. */
 export function ownInstallation(machine: Machine): Installation {
   const installation = neededInstallation(machine);
   const { group, disk } = installation;
-  if (isRoot(group.name, ROOT)) return installation;
+  if (isInstalledSystem(machine)) return installation;
   throw new Refusal(
     `this system does not run from ${group.name}/${ROOT} on ${disk.path}`,
     "start the installed system",

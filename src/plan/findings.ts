@@ -7,6 +7,7 @@ import type { Machine } from "../model/machine.ts";
 import type { RunningFacts } from "../model/status.ts";
 import { backupOf, findInstallation, isInstallation, volumeOf } from "./installation.ts";
 import { coveringBytes } from "./layout.ts";
+import { nameTrouble } from "./preconditions.ts";
 import { BACKUP, ROOT } from "./volumes.ts";
 
 export type Finding = Pick<Alarm, "name" | "text">;
@@ -21,9 +22,11 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   if (!isInstallation(found)) {
     return found.map((text) => ({ name: "no-installation", text }));
   }
-  const { group, record } = found;
+  const { disk, group, record } = found;
   const findings: Finding[] = [];
   const add = (name: string, text: string) => void findings.push({ name, text });
+  const sameName = nameTrouble(machine, disk, group.name);
+  if (sameName !== undefined) add("same-name", sameName);
   if (record.phase === "changing") {
     add(
       "changing",
