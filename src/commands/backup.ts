@@ -15,7 +15,7 @@ import { planBackup, type BackupPlan, type BackupWish } from "../plan/backup.ts"
 import { actionsFor } from "../plan/actions.ts";
 import { describeAction, isQuiet } from "../plan/describe.ts";
 import { printAge } from "../plan/findings.ts";
-import { backupOf } from "../plan/installation.ts";
+import { newestBackup } from "../plan/installation.ts";
 import { heldBackup, whyKeep } from "../plan/keep.ts";
 import { backupStatus } from "../plan/status.ts";
 import { explain } from "../ui/explain.ts";
@@ -115,7 +115,7 @@ async function perform(seen: Seen, { plan, remarks }: BackupPlan, voice: Voice):
   }
   const now = await look();
   const installation = ownInstallation(now.machine);
-  const found = backupOf(installation.group);
+  const found = newestBackup(installation.group);
   if (!found || found.why !== undefined) {
     throw new Failure(
       `THERE IS NO VALID BACKUP${found ? ` (${found.why})` : ""}${cause === undefined ? "" : `: ${messageOf(cause)}`}`,
@@ -217,7 +217,7 @@ export async function planned({ json }: { json: boolean }): Promise<void> {
 }
 
 function tellAge(machine: Machine, nowSeconds: number): void {
-  const found = backupOf(ownInstallation(machine).group);
+  const found = newestBackup(ownInstallation(machine).group);
   if (found)
     say(`the backup that is there is ${printAge(nowSeconds - found.tags.timeSeconds)} old`);
 }

@@ -8,10 +8,10 @@ import { printTime } from "../model/text.ts";
 import type { Step } from "../model/step.ts";
 import { removeVolume, runningPlan } from "../plan/backup.ts";
 import { withoutEvents } from "../plan/findings.ts";
-import { backupOf, type Installation } from "../plan/installation.ts";
+import { backupsOf, type Installation } from "../plan/installation.ts";
 import { planHold, planRelease, validBackup } from "../plan/keep.ts";
 import { backupStatus } from "../plan/status.ts";
-import { BACKUP, NEW_BACKUP, ROOT } from "../plan/volumes.ts";
+import { ROOT } from "../plan/volumes.ts";
 import { backupLines } from "../ui/plain.ts";
 import { alone, changeGroup, whileStill, type Voice } from "./change.ts";
 import { look, ownInstallation, makeVoice, mustAgree, say } from "./facts.ts";
@@ -27,10 +27,10 @@ export async function verify(): Promise<void> {
   await spoken(async (voice) => {
     const { machine } = await look();
     const { group } = ownInstallation(machine);
-    const { tags } = validBackup(ownInstallation(machine));
+    const { tags, volume } = validBackup(ownInstallation(machine));
     try {
       const kernel = await verifyBackup(
-        { group: group.name, name: BACKUP, origin: ROOT },
+        { group: group.name, name: volume.name, origin: ROOT },
         voice.log,
       );
       say(`the backup of ${printTime(tags.timeSeconds)} is whole and starts with kernel ${kernel}`);
@@ -49,7 +49,7 @@ export async function removeBackup({ yes }: { yes: boolean }): Promise<void> {
   await spoken(async (voice) => {
     const installation = ownInstallation((await look()).machine);
     const { group } = installation;
-    const there = [BACKUP, NEW_BACKUP].flatMap((name) => backupOf(group, name) ?? []);
+    const there = backupsOf(group);
     const [first] = there;
     if (!first) throw new Refusal("there is no backup", "`zshield backup` takes one");
     const { tags } = first;

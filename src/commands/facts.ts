@@ -16,13 +16,13 @@ import type { RunningFacts } from "../model/status.ts";
 import { visible } from "../model/text.ts";
 import { withEvent, type EventName } from "../plan/findings.ts";
 import {
-  backupOf,
   findInstallation,
   isInstallation,
   neededInstallation,
+  newestBackup,
   type Installation,
 } from "../plan/installation.ts";
-import { BACKUP, ROOT } from "../plan/volumes.ts";
+import { ROOT } from "../plan/volumes.ts";
 import type { Voice } from "./change.ts";
 
 export interface Seen {
@@ -67,8 +67,9 @@ export async function look(): Promise<Seen> {
 async function readFacts(machine: Machine, config: Config): Promise<RunningFacts> {
   const found = findInstallation(machine);
   const here = isInstallation(found);
+  const backup = here ? newestBackup(found.group) : undefined;
   const snapshot =
-    here && backupOf(found.group) ? await readSnapshotFacts(found.group.name, BACKUP) : undefined;
+    here && backup ? await readSnapshotFacts(found.group.name, backup.volume.name) : undefined;
   const recoveredSeconds = readRecoveryTime(config.volume.audit.mount);
   return {
     nowSeconds: nowSeconds(),
@@ -99,7 +100,7 @@ export function ownInstallation(machine: Machine): Installation {
 /** What LVM calls the backup, by which alarms are remembered; "" where there is none. */
 export function backupKey(machine: Machine): string {
   const found = findInstallation(machine);
-  return isInstallation(found) ? (backupOf(found.group)?.volume.uuid ?? "") : "";
+  return isInstallation(found) ? (newestBackup(found.group)?.volume.uuid ?? "") : "";
 }
 
 /** Tells an alarm of a run and remembers it. */

@@ -11,7 +11,7 @@ import { readHalfInstalled } from "../host/running.ts";
 import { printTime } from "../model/text.ts";
 import { checkPhase } from "../plan/backup.ts";
 import { withoutEvents } from "../plan/findings.ts";
-import { backupOf, hasMarks } from "../plan/installation.ts";
+import { hasMarks, validBackups } from "../plan/installation.ts";
 import { heldBackup, planRelease, UPGRADE_HOLD } from "../plan/keep.ts";
 import { explain } from "../ui/explain.ts";
 import { take } from "./backup.ts";
@@ -55,8 +55,7 @@ async function begin(seen: Seen, name: string, voice: Voice): Promise<void> {
     return say(
       `zshield: the backup of ${printTime(held.tags.timeSeconds)} is kept (${held.tags.hold})`,
     );
-  const there = backupOf(installation.group);
-  if (there && there.why === undefined && (await readHalfInstalled()) !== "") {
+  if (validBackups(installation.group).length > 0 && (await readHalfInstalled()) !== "") {
     return say("zshield: packages are not whole; the backup that is there is kept");
   }
   say(`zshield: taking a backup before ${name} changes packages`);

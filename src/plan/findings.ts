@@ -5,10 +5,10 @@
 import type { Alarm, AlarmMemory } from "../model/alarm.ts";
 import type { Machine } from "../model/machine.ts";
 import type { RunningFacts } from "../model/status.ts";
-import { backupOf, findInstallation, isInstallation, volumeOf } from "./installation.ts";
+import { findInstallation, isInstallation, newestBackup, volumeOf } from "./installation.ts";
 import { coveringBytes } from "./layout.ts";
 import { nameTrouble } from "./preconditions.ts";
-import { BACKUP, ROOT } from "./volumes.ts";
+import { ROOT } from "./volumes.ts";
 
 export type Finding = Pick<Alarm, "name" | "text">;
 
@@ -38,7 +38,7 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   for (const { path, verdict } of facts.disks) {
     if (verdict === "failing") add("failing-disk", `the disk ${path} says that it is failing`);
   }
-  const backup = backupOf(group);
+  const backup = newestBackup(group);
   if (!backup) return [...findings, { name: "no-backup", text: "there is no backup" }];
   if (backup.why !== undefined) {
     return [
@@ -57,7 +57,10 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
     backup.volume.sizeBytes >= coveringBytes(root.sizeBytes, snapshot.chunkBytes);
   if (isCovering) return findings;
   if (snapshot !== undefined && !["", "monitored", "pending"].includes(snapshot.monitor)) {
-    add("unwatched-backup", `dmeventd does not watch ${BACKUP}: it will overflow and not grow`);
+    add(
+      "unwatched-backup",
+      `dmeventd does not watch ${backup.volume.name}: it will overflow and not grow`,
+    );
   }
   const percent = backup.volume.dataPercent ?? 0;
   for (const threshold of FILL_THRESHOLDS) {

@@ -15,7 +15,7 @@ import type {
 import type { StateRecord } from "../model/state.ts";
 import { checkNames } from "./preconditions.ts";
 import { contentOf, whyNotOurs } from "./target.ts";
-import { BACKUP, ROOT } from "./volumes.ts";
+import { BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
 
 export interface Installation {
   readonly disk: Disk;
@@ -103,11 +103,27 @@ export function volumeOf(group: VolumeGroup, name: string): Volume | undefined {
   return group.volumes.find((volume) => volume.name === name);
 }
 
-export function backupOf(group: VolumeGroup, name: string = BACKUP): Backup | undefined {
+/** The volume of that name as a backup. For what counts as *the* backup: newestBackup. */
+export function backupOf(group: VolumeGroup, name: string): Backup | undefined {
   const volume = volumeOf(group, name);
   if (!volume) return undefined;
   const why = whyNotWhole(volume);
   return { volume, tags: parseBackupTags(volume.tags), ...(why === undefined ? {} : { why }) };
+}
+
+/** Those that can be put back, newest first; while one replaces the other there are two for a moment. */
+export function validBackups(group: VolumeGroup): Backup[] {
+  return backupsOf(group).filter(({ why }) => why === undefined);
+}
+
+/** Both names, the newer one first, whole or not. */
+export function backupsOf(group: VolumeGroup): Backup[] {
+  return [NEW_BACKUP, BACKUP].flatMap((name) => backupOf(group, name) ?? []);
+}
+
+/** The newest one that can be put back; where none can, the one that has the backup's name. */
+export function newestBackup(group: VolumeGroup): Backup | undefined {
+  return validBackups(group)[0] ?? backupOf(group, BACKUP);
 }
 
 function whyNotWhole({ name, origin, invalid, tags }: Volume): string | undefined {

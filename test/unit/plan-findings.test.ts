@@ -34,6 +34,8 @@ const watched = { chunkBytes: 64 * KIB, monitor: "monitored" };
 for (const [title, found, wanted] of [
   ["all is well", names({}, { snapshot: watched }), []],
   ["missing", names(undefined), ["no-backup"]],
+  ["whole, but without its name yet", names({ name: "snap0-new" }, { snapshot: watched }), []],
+  ["never finished", names({ name: "snap0-new", tags: [] }), ["no-backup"]],
   ["overflowed", names({ invalid: true }), ["invalid-backup"]],
   ["just young enough", names({}, { nowSeconds: TAKEN_SECONDS + 36 * 3600 }), []],
   ["too old", names({}, { nowSeconds: TAKEN_SECONDS + 36 * 3600 + 1 }), ["old-backup"]],
