@@ -3,7 +3,7 @@
  * Knows no steps and no order: execute.ts does.
  */
 import { createHash } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Action, CardReference } from "../model/action.ts";
@@ -21,7 +21,7 @@ import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
 import { writeBootImages } from "./boot-images.ts";
-import { checkSnapshot } from "./snapshot.ts";
+import { checkSnapshot, checkValid } from "./snapshot.ts";
 import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
 import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
@@ -251,6 +251,10 @@ const TABLE: Table = {
     await checkSnapshot(action, progress);
   },
 
+  async "check-valid"({ group, name }) {
+    await checkValid(group, name);
+  },
+
   async merge(action, { log, progress }) {
     await merge(action, log, progress);
   },
@@ -341,10 +345,4 @@ async function lvmField(
     name,
   ]);
   return text.trim();
-}
-
-/** A text file on a mounted file system, flushed; parents are made. */
-export async function writeTextFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text, { flush: true });
 }

@@ -19,6 +19,7 @@ import {
   type Installation,
 } from "./installation.ts";
 import { coveringBytes } from "./layout.ts";
+import { holdStep } from "./keep.ts";
 import { AUDIT, BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
 
 /** With less, a backup would be full before it is worth anything. */
@@ -31,7 +32,7 @@ export interface BackupWish {
   readonly reason: string;
   /** The kernel's boot id. */
   readonly boot: string;
-  /** Taken with this hold on it. */
+  /** Held so when all else is done: a run that failed leaves no hold that nobody ends. */
   readonly hold?: string;
 }
 
@@ -120,6 +121,7 @@ function tidy({ group }: Installation): Tidied {
   // It was taken later than the other one, and it is whole.
   remarks.push("a backup whose run was ended before it had its name gets it now");
   if (old && named) {
+    steps.push(checkSnapshot(group.name));
     drop(named, `remove ${BACKUP}; ${NEW_BACKUP} is newer and whole`);
   }
   steps.push(giveName(group.name));
@@ -174,7 +176,6 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
       reason: wish.reason,
       version: record.document.version,
       boot: wish.boot,
-      ...(wish.hold === undefined ? {} : { hold: wish.hold }),
     }),
   });
   const watch: Step[] = finalBytes < covering ? [watchBackup(group.name)] : [];
@@ -182,7 +183,8 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
     finalBytes < covering
       ? [`it begins with ${printSize(finalBytes)} and is made larger while it fills`]
       : [];
-  if (!old) return { steps: [takeAs(BACKUP, finalBytes), ...watch], remarks };
+  const hold = wish.hold === undefined ? [] : [holdStep(group.name, BACKUP, wish.hold)];
+  if (!old) return { steps: [takeAs(BACKUP, finalBytes), ...watch, ...hold], remarks };
   const firstBytes = fitting(freeBytes);
   if (firstBytes < Math.min(MOMENT_BYTES, shared)) {
     return {
@@ -193,6 +195,7 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
         },
         takeAs(BACKUP, finalBytes),
         ...watch,
+        ...hold,
       ],
       remarks: ["there is no room for two backups: for a moment there will be none", ...remarks],
     };
@@ -213,12 +216,25 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
   return {
     steps: [
       takeAs(NEW_BACKUP, firstBytes),
+      checkSnapshot(group.name),
       { ...removeVolume(group.name, BACKUP, "remove the old backup"), destroys: "the last backup" },
       giveName(group.name),
       ...grow,
       ...watch,
+      ...hold,
     ],
     remarks,
+  };
+}
+
+/** The old backup goes only if the new one, which root fills already, is still one. */
+function checkSnapshot(group: string): Step {
+  return {
+    kind: "check-snapshot",
+    title: `check that ${NEW_BACKUP} is valid`,
+    repeats: false,
+    group,
+    name: NEW_BACKUP,
   };
 }
 
