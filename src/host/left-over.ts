@@ -12,6 +12,8 @@ export const VERIFY = {
   store: "/run/zshield/verify.store",
   mapping: "zshield-verify",
   mount: "/run/zshield/verify",
+  /** Directory of a lock: one at a time. */
+  lock: "/run/zshield/verifying",
 } as const;
 
 /** @throws CommandError if something cannot be closed. */
@@ -42,8 +44,12 @@ function isLook(path: string): boolean {
   return path.startsWith(AT.look) && /^[A-Za-z0-9]{6}$/.test(path.slice(AT.look.length));
 }
 
-/** The mapping before the loop device below it; each only where it is there. */
+/** The mount, and the mapping before the loop device below it; each only where it is there. */
 export async function closeVerify(): Promise<void> {
+  const { mounts } = await readUsage();
+  for (const { target } of mounts) {
+    if (target === VERIFY.mount) await run(["umount", target]);
+  }
   const mapped = await query(["dmsetup", "info", "--columns", "--noheadings", "--options", "name"]);
   if (mapped.split("\n").some((line) => line.trim() === VERIFY.mapping)) {
     await run(["dmsetup", "remove", "--retry", VERIFY.mapping]);

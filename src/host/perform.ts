@@ -48,6 +48,8 @@ export interface World {
     readonly esp: string;
     readonly root: string;
   };
+  /** For commands whose action has no limit of its own; absent: none, a disk of any size is read through. */
+  readonly commandTimeoutMs?: number;
   log(line: string): void;
   /** Bytes done of `total` in the current step; `total` 0: not known. */
   progress(bytes: number, total: number): void;
@@ -74,9 +76,10 @@ const TABLE: Table = {
     if (action.onlyIf && !(await succeeds(action.onlyIf))) return;
     if (action.unless && (await succeeds(action.unless))) return;
     const total = bytesOf(world);
+    const timeoutMs = action.timeoutMs ?? world.commandTimeoutMs;
     await run(action.argv, {
       ...(action.stdin === undefined ? {} : { stdin: action.stdin }),
-      ...(action.timeoutMs === undefined ? {} : { timeoutMs: action.timeoutMs }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       log: world.log,
       onLine(line) {
         if (action.progress !== "rsync") return;
@@ -239,12 +242,15 @@ const TABLE: Table = {
     await query(readable);
   },
 
-  async "grow-volume"({ group, name, sizeBytes }, { plan, log }) {
+  async "grow-volume"({ group, name, sizeBytes }, { plan, log, commandTimeoutMs }) {
     const volume = `${group}/${name}`;
     const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
     if (Number(size) >= sizeBytes) return;
     const devices = ["--devices", plan.physicalVolume, "--autobackup", "n"];
-    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
+    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], {
+      ...(commandTimeoutMs === undefined ? {} : { timeoutMs: commandTimeoutMs }),
+      log,
+    });
   },
 
   async "check-snapshot"(action, { progress }) {

@@ -6,7 +6,10 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningRoot } from "../model/machine.ts";
 import type { DiskHealth, SnapshotFacts } from "../model/status.ts";
-import { findTool, query } from "./command.ts";
+import { findTool, query, tellFailure } from "./command.ts";
+
+/** It reads the whole database of rpm. */
+const DNF_MS = 300_000;
 
 export function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -50,7 +53,7 @@ export async function hasReachedTarget(waitSeconds = 300): Promise<boolean> {
     if (state === "active") return true;
     const system = await ask(["systemctl", "is-system-running"]);
     const isStarting = ["initializing", "starting"].includes(system);
-    if (!isStarting || Date.now() > end) return false;
+    if (!isStarting || Date.now() >= end) return false;
     await Bun.sleep(2000);
   }
 }
@@ -60,6 +63,15 @@ export async function readHalfInstalled(): Promise<string> {
   if (findTool("dpkg") === undefined) return "";
   const anyCode = [0, 1, 2];
   return (await query(["dpkg", "--audit"], { okCodes: anyCode })).trim();
+}
+
+/** After an upgrade: what dpkg complains about or, where there is no dpkg, dnf; "" where all is well. */
+export async function readPackageTrouble(): Promise<string> {
+  if (findTool("dpkg") !== undefined || findTool("dnf") === undefined) return readHalfInstalled();
+  return query(["dnf", "--quiet", "check"], { timeoutMs: DNF_MS }).then(
+    () => "",
+    (error: unknown) => `dnf check: ${tellFailure(error)}`,
+  );
 }
 
 /** Undefined where LVM knows no such snapshot. */

@@ -3,16 +3,19 @@
  * new one is taken, before the old one goes wherever the group has room for both. A pure function from what
  * was found to steps and to what has to be said beforehand, or a Refusal.
  */
-import { Refusal } from "../errors.ts";
+import { Failure, Refusal } from "../errors.ts";
 import { OUR_TAG, printBackupTags } from "../model/backup.ts";
 import { EXTENT_BYTES, type Config } from "../model/config.ts";
-import { identityOf, type Machine, type Volume } from "../model/machine.ts";
+import { identityOf, type Machine, type Volume, type VolumeGroup } from "../model/machine.ts";
 import { MIB, printSize, sizeOn } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
+import { printTime } from "../model/text.ts";
 import { byPartition } from "./steps.ts";
 import {
   backupOf,
+  backupsOf,
   neededInstallation,
+  newestBackup,
   partitionOf,
   volumeOf,
   type Backup,
@@ -58,6 +61,31 @@ export function planBackup(machine: Machine, config: Config, wish: BackupWish): 
     plan: runningPlan(installation, [...tidied.steps, ...taken.steps]),
     remarks: [...tidied.remarks, ...taken.remarks],
   };
+}
+
+/**
+ * What a run has to say that did not end as it should: which backup is there now. `failed`: what its changes
+ * failed with. Undefined: there is a new backup, and nothing failed.
+ */
+export function outcomeOf(
+  before: VolumeGroup,
+  now: VolumeGroup,
+  failed: Failure | undefined,
+): Failure | undefined {
+  const found = newestBackup(now);
+  const because = failed === undefined ? "" : `: ${failed.message}`;
+  const tell = (message: string) =>
+    new Failure(message, "correct the cause and run `zshield backup`", failed?.cause ?? failed);
+  if (!found || found.why !== undefined) {
+    return tell(`THERE IS NO VALID BACKUP${found ? ` (${found.why})` : ""}${because}`);
+  }
+  const time = printTime(found.tags.timeSeconds);
+  const isNew = !backupsOf(before).some(({ volume }) => volume.uuid === found.volume.uuid);
+  if (!isNew) {
+    return tell(`the backup could not be taken${because}; the one of ${time} is there and valid`);
+  }
+  if (failed === undefined) return undefined;
+  return tell(`the backup of ${time} was taken and is valid, but not all was done${because}`);
 }
 
 /** Plain steps of the running system as a plan; should the power fail meanwhile, `repair` follows. */

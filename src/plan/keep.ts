@@ -37,6 +37,22 @@ export function heldBackup({ group }: Installation): Backup | undefined {
   return validBackups(group).find(({ tags }) => tags.hold !== undefined);
 }
 
+const RECENT_SECONDS = 3600;
+
+/**
+ * The newest backup, if it is as good as a new one: unattended-upgrades calls dpkg for each package, and the
+ * backup to go back to is the one before the first of them.
+ */
+export function recentBackup(
+  { group }: Installation,
+  { reason, boot, nowSeconds }: { reason: string; boot: string; nowSeconds: number },
+): Backup | undefined {
+  const [newest] = validBackups(group);
+  if (newest?.tags.reason !== reason || newest.tags.boot !== boot) return undefined;
+  const age = nowSeconds - newest.tags.timeSeconds;
+  return age >= 0 && age < RECENT_SECONDS ? newest : undefined;
+}
+
 /** @throws Refusal where there is no valid backup. */
 export function validBackup({ group }: Installation): Backup {
   const backup = newestBackup(group);

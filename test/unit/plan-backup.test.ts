@@ -3,7 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Refusal } from "../../src/errors.ts";
+import { Failure, Refusal } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
 import { parseBackupTags } from "../../src/model/backup.ts";
 import { checkConfig } from "../../src/model/config.ts";
@@ -12,7 +12,7 @@ import { GIB, KIB, MIB } from "../../src/model/size.ts";
 import type { Phase } from "../../src/model/state.ts";
 import type { Plan, Step } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
-import { planBackup } from "../../src/plan/backup.ts";
+import { outcomeOf, planBackup } from "../../src/plan/backup.ts";
 import { backupBytes, coveringBytes } from "../../src/plan/layout.ts";
 import { config, installed, machine, record } from "./example.ts";
 
@@ -221,6 +221,21 @@ test("a hold is the last step, on the name that the backup has then", () => {
     if (last?.kind !== "tag-volume") throw new Error("the last step is no tag");
     assert.equal([last.name, last.add], ["snap0", ["zshield.hold=upgrade:apt"]]);
   }
+});
+
+test("what is said of a run that failed: which backup is there now", () => {
+  const groupOf = (of: Found) => found(of).groups[0] ?? { ...installed(0).group };
+  const failed = new Failure("make it larger: that failed", "", "the cause");
+  const old = groupOf({ free: 0, old: { uuid: "old" } });
+  const taken = groupOf({ free: 0, old: { uuid: "new" } });
+  const said = (now: typeof old, with_?: Failure) => outcomeOf(old, now, with_)?.message;
+  assert.is(said(taken), undefined);
+  assert.match(said(taken, failed) ?? "", /was taken and is valid, but .*make it larger/);
+  assert.match(said(old, failed) ?? "", /could not be taken: make it larger.*is there and valid/);
+  assert.match(said(groupOf({ free: 0 }), failed) ?? "", /^THERE IS NO VALID BACKUP: make/);
+  const unnamed = groupOf({ free: 0, old: { invalid: true }, fresh: { uuid: "new" } });
+  assert.match(said(unnamed, failed) ?? "", /was taken and is valid/);
+  assert.is(outcomeOf(old, old, failed)?.cause, "the cause");
 });
 
 test("the chunk size of zshield.toml is what lvcreate gets", () => {

@@ -7,7 +7,14 @@ import { Refusal } from "../../src/errors.ts";
 import type { Volume } from "../../src/model/machine.ts";
 import { GIB } from "../../src/model/size.ts";
 import { neededInstallation } from "../../src/plan/installation.ts";
-import { heldBackup, planHold, planRelease, validBackup, whyKeep } from "../../src/plan/keep.ts";
+import {
+  heldBackup,
+  planHold,
+  planRelease,
+  recentBackup,
+  validBackup,
+  whyKeep,
+} from "../../src/plan/keep.ts";
 import { planCancel, planRestore } from "../../src/plan/restore.ts";
 import { config, installed, machine, record } from "./example.ts";
 
@@ -120,6 +127,21 @@ test("whatever counts as held can be released", () => {
   const both = unnamed(["zshield.hold=x"], ["zshield.hold=upgrade:apt"]);
   assert.equal(named(planRelease(both)), ["snap0-new", "snap0"]);
   assert.equal(named(planRelease(both, "upgrade:apt")), ["snap0"]);
+});
+
+test("the next package of one upgrade needs no backup of its own", () => {
+  const tags = ["zshield", "zshield.time=1000", "zshield.reason=apt", "zshield.boot=b"];
+  const asked = { reason: "apt", boot: "b", nowSeconds: 1000 + 3599 };
+  assert.is(recentBackup(here({ tags }), asked)?.volume.name, "snap0");
+  for (const [why, at, other] of [
+    ["an hour old", here({ tags }), { nowSeconds: 1000 + 3600 }],
+    ["from the future", here({ tags }), { nowSeconds: 999 }],
+    ["another boot", here({ tags }), { boot: "c" }],
+    ["another reason", here({ tags }), { reason: "dnf" }],
+    ["overflowed", here({ tags, invalid: true }), {}],
+  ] as const) {
+    assert.is(recentBackup(at, { ...asked, ...other }), undefined, why);
+  }
 });
 
 test("restore: a word for the next start, what is lost since when, what is kept", () => {
