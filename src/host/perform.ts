@@ -28,6 +28,7 @@ import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
 import { checkBootable } from "./bootable.ts";
 import { checkFileSystem } from "./file-system.ts";
+import { lvmField } from "./lvm.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { merge } from "./merge.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
@@ -244,7 +245,10 @@ const TABLE: Table = {
 
   async "grow-volume"({ group, name, sizeBytes }, { plan, log, commandTimeoutMs }) {
     const volume = `${group}/${name}`;
-    const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
+    const size = await lvmField(plan.physicalVolume, "lvs", "lv_size", volume, [
+      "--units=b",
+      "--nosuffix",
+    ]);
     if (Number(size) >= sizeBytes) return;
     const devices = ["--devices", plan.physicalVolume, "--autobackup", "n"];
     await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], {
@@ -274,7 +278,7 @@ const TABLE: Table = {
   },
 
   async "learn-group"({ group }, world) {
-    const uuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
+    const uuid = await lvmField(world.plan.physicalVolume, "vgs", "vg_uuid", group);
     world.updateRecord({ groupUuid: uuid });
   },
 
@@ -283,8 +287,13 @@ const TABLE: Table = {
   },
 
   async "switch-root"({ group, name }, world) {
-    const groupUuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
-    const volumeUuid = await lvmField(world.plan, "lvs", "lv_uuid", `${group}/${name}`);
+    const groupUuid = await lvmField(world.plan.physicalVolume, "vgs", "vg_uuid", group);
+    const volumeUuid = await lvmField(
+      world.plan.physicalVolume,
+      "lvs",
+      "lv_uuid",
+      `${group}/${name}`,
+    );
     world.updateRecord({ root: `lvmid/${groupUuid}/${volumeUuid}` });
   },
 
@@ -329,26 +338,4 @@ async function removeMatching(root: string, pattern: string): Promise<void> {
   for (const name of await readdir(directory).catch(() => [])) {
     if (name.startsWith(prefix)) await rm(join(directory, name), { force: true, recursive: true });
   }
-}
-
-/** One field of one group or volume, as LVM prints it. */
-async function lvmField(
-  plan: Plan,
-  report: "vgs" | "lvs",
-  field: string,
-  name: string,
-  format: readonly string[] = [],
-): Promise<string> {
-  const text = await query([
-    "lvm",
-    report,
-    "--devices",
-    plan.physicalVolume,
-    "--noheadings",
-    ...format,
-    "--options",
-    field,
-    name,
-  ]);
-  return text.trim();
 }
