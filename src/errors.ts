@@ -25,6 +25,15 @@ export class Refusal extends Error {
   }
 }
 
+/** Another zshield is at work, and has been for so long. */
+export class LockConflict extends Refusal {
+  readonly heldSeconds: number;
+  constructor(heldSeconds: number) {
+    super("another zshield is at work", "wait until it is done, and try again");
+    this.heldSeconds = heldSeconds;
+  }
+}
+
 /** What was asked for was not done, and something may have been changed; `message` says what is so now. */
 export class Failure extends Error {
   override readonly name = "Failure";

@@ -4,6 +4,7 @@
  * the next run's plan begins with what was left.
  */
 import { EXIT, Failure, Refusal, messageOf } from "../errors.ts";
+import { checkIsRoot } from "../host/lock.ts";
 import { findTool, quote } from "../host/command.ts";
 import { listHooks, runHook } from "../host/hooks.ts";
 import { readInitramfs } from "../host/initramfs.ts";
@@ -11,24 +12,17 @@ import { hasReachedTarget, readBootId, readHalfInstalled } from "../host/running
 import type { Config } from "../model/config.ts";
 import type { Machine } from "../model/machine.ts";
 import { printTime } from "../model/text.ts";
-import { planBackup, type BackupPlan, type BackupWish } from "../plan/backup.ts";
+import { outcomeOf, planBackup, type BackupPlan, type BackupWish } from "../plan/backup.ts";
 import { actionsFor } from "../plan/actions.ts";
 import { describeAction, isQuiet } from "../plan/describe.ts";
 import { printAge } from "../plan/findings.ts";
-import { backupOf } from "../plan/installation.ts";
-import { heldBackup, whyKeep } from "../plan/keep.ts";
+import { newestBackup } from "../plan/installation.ts";
+import { heldBackup, whyKeep, type Health } from "../plan/keep.ts";
 import { backupStatus } from "../plan/status.ts";
 import { explain } from "../ui/explain.ts";
-import { alone, changeGroup, whileStill, type Voice } from "./change.ts";
-import {
-  look,
-  ownInstallation,
-  makeVoice,
-  nowSeconds,
-  raiseEvent,
-  say,
-  type Seen,
-} from "./facts.ts";
+import { alone, changeGroup, ignoreSignals, oneBackup, whileStill, type Voice } from "./change.ts";
+import { isInstalledSystem, look, nowSeconds, ownInstallation, say, type Seen } from "./facts.ts";
+import { withRun, type Run } from "./run.ts";
 
 export const BACKUP_HOOKS = "/etc/zshield/backup.d";
 /** Beside those that looking needs. */
@@ -40,44 +34,53 @@ export interface BackupOptions {
   readonly reason: string;
 }
 
-export async function backup({ scheduled, force, reason }: BackupOptions): Promise<void> {
-  const voice = makeVoice({ isUnit: scheduled });
-  try {
-    await alone(async () => {
-      const seen = await look();
-      const installation = ownInstallation(seen.machine);
-      if (scheduled) {
-        const [reachedTarget, halfInstalled] = [
-          await hasReachedTarget(),
-          await readHalfInstalled(),
-        ];
-        const why = whyKeep(installation, { reachedTarget, halfInstalled });
-        if (why !== undefined) {
-          await raiseEvent(seen, "kept-backup", `the old backup was kept: ${why}`, voice);
-          process.exitCode = EXIT.trouble;
-          return;
-        }
-      }
-      const held = heldBackup(installation);
-      if (held && !force) {
-        throw new Refusal(
-          `the backup is on hold: ${held.tags.hold}`,
-          "`zshield backup release` ends that, --force replaces it all the same",
-        );
-      }
-      await take(seen, { reason }, voice);
-    });
-  } finally {
-    await voice.flush();
+export async function backup(options: BackupOptions): Promise<void> {
+  const { scheduled } = options;
+  checkIsRoot();
+  if (scheduled && !isInstalledSystem()) {
+    return say("this is not the installed system; no backup is taken");
   }
+  // A night that fails is an alarm, whatever it fails with.
+  const how = scheduled ? { isUnit: true, alarm: "failed-backup" as const } : {};
+  await withRun(how, async (run) => {
+    // A boot that still goes on is waited for, and nobody is kept waiting meanwhile.
+    const health = scheduled
+      ? { reachedTarget: await hasReachedTarget(), halfInstalled: await readHalfInstalled() }
+      : undefined;
+    await oneBackup(() => alone(() => takeUnlessKept(run, options, health)).finally(run.finish));
+  });
+}
+
+async function takeUnlessKept(
+  run: Run,
+  { reason, force }: BackupOptions,
+  health: Health | undefined,
+): Promise<void> {
+  const seen = await look();
+  const installation = ownInstallation(seen.machine);
+  const why = health && whyKeep(installation, health);
+  if (why !== undefined) {
+    run.raise("kept-backup", `the old backup was kept: ${why}`, seen.machine);
+    process.exitCode = EXIT.trouble;
+    return;
+  }
+  const held = heldBackup(installation);
+  if (held && !force) {
+    throw new Refusal(
+      `the backup is on hold: ${held.tags.hold}`,
+      "`zshield backup release` ends that, --force replaces it all the same",
+    );
+  }
+  await take(run, seen, { reason });
 }
 
 /** Within the lock. @throws Refusal, Failure; then the alarm has been raised, unless nothing was tried. */
 export async function take(
+  run: Run,
   seen: Seen,
   wanted: { reason: string; hold?: string },
-  voice: Voice,
 ): Promise<void> {
+  const { voice } = run;
   // A look ahead: what is refused anyway is refused before a hook has stopped anybody's database.
   const wish = (): BackupWish => ({ ...wanted, nowSeconds: nowSeconds(), boot: readBootId() });
   planBackup(seen.machine, seen.config, wish());
@@ -87,7 +90,9 @@ export async function take(
     throw new Refusal(`programs are missing: ${missing.join(", ")}`, "install dosfstools and lvm2");
   }
   let outcome = "failed";
-  const ignored = ignoreSignals(voice);
+  const heed = ignoreSignals(voice.say);
+  // Before any alarm that is raised here: what the hooks stopped has waited long enough.
+  run.later(() => after(seen.config, outcome, voice).finally(heed));
   try {
     const hooks = await before(seen.config, voice);
     const machine = hooks === 0 ? seen.machine : (await look()).machine;
@@ -96,40 +101,29 @@ export async function take(
   } catch (error) {
     const { message, lines } = explain(error, quote);
     for (const line of lines) voice.log(line);
-    await raiseEvent(seen, "failed-backup", `no new backup: ${message}`, voice);
+    // The alarm is about the backup that is there now, which may be a new one all the same.
+    const now = await look().catch(() => seen);
+    const text = error instanceof Failure ? message : `no new backup: ${message}`;
+    run.raise("failed-backup", text, now.machine);
     throw error;
-  } finally {
-    await after(seen.config, outcome, voice);
-    ignored.end();
   }
 }
 
 async function perform(seen: Seen, { plan, remarks }: BackupPlan, voice: Voice): Promise<void> {
   for (const remark of remarks) voice.say(remark);
-  let cause: unknown;
+  const { group } = ownInstallation(seen.machine);
+  let failed: Failure | undefined;
   try {
     await changeGroup(ownInstallation(seen.machine), plan, voice);
   } catch (error) {
-    if (error instanceof Refusal) throw error;
-    cause = error;
+    if (!(error instanceof Failure)) throw error;
+    failed = error;
   }
-  const now = await look();
+  const now = await look().catch((error: unknown) => Promise.reject(failed ?? error));
   const installation = ownInstallation(now.machine);
-  const found = backupOf(installation.group);
-  if (!found || found.why !== undefined) {
-    throw new Failure(
-      `THERE IS NO VALID BACKUP${found ? ` (${found.why})` : ""}${cause === undefined ? "" : `: ${messageOf(cause)}`}`,
-      "correct the cause and run `zshield backup`",
-      cause,
-    );
-  }
-  if (cause !== undefined) {
-    throw new Failure(
-      `the backup could not be taken: ${messageOf(cause)}; the one of ${printTime(found.tags.timeSeconds)} is there and valid`,
-      "correct the cause and run `zshield backup`",
-      cause,
-    );
-  }
+  const found = newestBackup(installation.group);
+  const told = outcomeOf(group, installation.group, failed);
+  if (told !== undefined) throw told;
   const status = backupStatus(installation, now.facts);
   const isWatched = ["", "monitored"].includes(now.facts.snapshot?.monitor ?? "");
   if (status?.covering === false && !isWatched) {
@@ -138,6 +132,7 @@ async function perform(seen: Seen, { plan, remarks }: BackupPlan, voice: Voice):
       "systemctl status dm-event.socket lvm2-monitor.service",
     );
   }
+  if (!found) return;
   voice.say(
     `backup taken: ${printTime(found.tags.timeSeconds)} (${found.tags.reason})` +
       (status?.covering === true ? ", can never overflow" : ", grows while it fills"),
@@ -185,17 +180,6 @@ async function after(config: Config, outcome: string, { say, log }: Voice): Prom
   }
 }
 
-/** A backup takes seconds; ended in the middle of it, the next start would have to repair. */
-function ignoreSignals({ say }: Voice): { end(): void } {
-  const tell = () => say("a moment: the backup is being finished");
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, tell);
-  return {
-    end() {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, tell);
-    },
-  };
-}
-
 /** `zshield plan backup`: the same objects that would be performed. */
 export async function planned({ json }: { json: boolean }): Promise<void> {
   const { machine, config, facts } = await whileStill(look);
@@ -217,7 +201,7 @@ export async function planned({ json }: { json: boolean }): Promise<void> {
 }
 
 function tellAge(machine: Machine, nowSeconds: number): void {
-  const found = backupOf(ownInstallation(machine).group);
+  const found = newestBackup(ownInstallation(machine).group);
   if (found)
     say(`the backup that is there is ${printAge(nowSeconds - found.tags.timeSeconds)} old`);
 }

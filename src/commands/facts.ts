@@ -1,28 +1,34 @@
 /*
  * What the verbs of the running system look at, in one place: the machine without its card, and what only
- * the running system knows. Also what they have in common: telling, alarms, asking on a terminal.
+ * the running system knows. Also what they have in common: telling, asking on a terminal.
  */
 import { createInterface } from "node:readline/promises";
 import { Refusal } from "../errors.ts";
-import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../host/alarms.ts";
+import { readAlarmMemory } from "../host/alarms.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { readMachine } from "../host/probe.ts";
-import { isRoot, readHealth, readRecoveryTime, readSnapshotFacts } from "../host/running.ts";
+import {
+  readBootId,
+  readHealth,
+  readRecoveryTime,
+  readRunningRoot,
+  readSnapshotFacts,
+} from "../host/running.ts";
 import { IDENTIFIER, LEVEL, writeJournal } from "../host/system-journal.ts";
-import type { Alarm } from "../model/alarm.ts";
+import { isAbout } from "../model/alarm.ts";
 import type { Config } from "../model/config.ts";
 import type { Machine } from "../model/machine.ts";
 import type { RunningFacts } from "../model/status.ts";
 import { visible } from "../model/text.ts";
-import { withEvent, type EventName } from "../plan/findings.ts";
 import {
-  backupOf,
+  backupsOf,
   findInstallation,
   isInstallation,
   neededInstallation,
+  newestBackup,
   type Installation,
 } from "../plan/installation.ts";
-import { BACKUP, ROOT } from "../plan/volumes.ts";
+import { ROOT } from "../plan/volumes.ts";
 import type { Voice } from "./change.ts";
 
 export interface Seen {
@@ -67,47 +73,50 @@ export async function look(): Promise<Seen> {
 async function readFacts(machine: Machine, config: Config): Promise<RunningFacts> {
   const found = findInstallation(machine);
   const here = isInstallation(found);
+  const backup = here ? newestBackup(found.group) : undefined;
   const snapshot =
-    here && backupOf(found.group) ? await readSnapshotFacts(found.group.name, BACKUP) : undefined;
+    here && backup ? await readSnapshotFacts(found.group.name, backup.volume.name) : undefined;
+  const memory = readAlarmMemory();
   const recoveredSeconds = readRecoveryTime(config.volume.audit.mount);
   return {
     nowSeconds: nowSeconds(),
     alarmAfterSeconds: config.backup["alarm-after"],
     ...(snapshot === undefined ? {} : { snapshot }),
-    alarms: readAlarmMemory().alarms,
+    boot: readBootId(),
+    // What an older backup gave rise to does not count any more.
+    alarms: isAbout(memory, backupKey(machine)) ? memory.alarms : [],
     disks: here ? [await readHealth(found.disk.path)] : [],
     ...(recoveredSeconds === undefined ? {} : { recoveredSeconds }),
   };
+}
+
+/** Not the golden system on a card, which has the same timers and hooks, nor any other live system. */
+export function isInstalledSystem(): boolean {
+  return readRunningRoot() !== undefined;
 }
 
 /** The installation that this system runs from. @throws Refusal, also for the golden system on a card. */
 export function ownInstallation(machine: Machine): Installation {
   const installation = neededInstallation(machine);
   const { group, disk } = installation;
-  if (isRoot(group.name, ROOT)) return installation;
+  if (machine.runsFrom !== undefined) return installation;
   throw new Refusal(
     `this system does not run from ${group.name}/${ROOT} on ${disk.path}`,
     "start the installed system",
   );
 }
 
+/** @throws Refusal if the backup is not the one that a person agreed to lose or to put back. */
+export function checkSameBackup(before: Installation, now: Installation): void {
+  const uuids = ({ group }: Installation) => backupsOf(group).map(({ volume }) => volume.uuid);
+  if (uuids(before).join() === uuids(now).join()) return;
+  throw new Refusal("another backup was taken or removed since you were asked", "try again");
+}
+
 /** What LVM calls the backup, by which alarms are remembered; "" where there is none. */
 export function backupKey(machine: Machine): string {
   const found = findInstallation(machine);
-  return isInstallation(found) ? (backupOf(found.group)?.volume.uuid ?? "") : "";
-}
-
-/** Tells an alarm of a run and remembers it. */
-export async function raiseEvent(
-  { machine, config }: Pick<Seen, "machine" | "config">,
-  name: EventName,
-  text: string,
-  voice: Voice,
-): Promise<void> {
-  const alarm: Alarm = { name, text, timeSeconds: nowSeconds() };
-  voice.say(`ALARM: ${text}`);
-  writeAlarmMemory(withEvent(readAlarmMemory(), alarm, backupKey(machine)));
-  await raiseAlarm(alarm, { hookSeconds: config.backup["hook-seconds"], log: voice.log });
+  return isInstallation(found) ? (newestBackup(found.group)?.volume.uuid ?? "") : "";
 }
 
 /** @throws Refusal where nobody can be asked, or the answer was another one. */

@@ -27,7 +27,7 @@ const print = (lines: readonly string[]) => {
 };
 
 export async function probe({ json }: { json: boolean }): Promise<void> {
-  const machine = await readMachine();
+  const machine = await whileStill(() => readMachine());
   if (json) console.log(JSON.stringify(machine, null, 2));
   else
     print([...machineLines(machine), ...machine.disks.flatMap((disk) => diskLines(disk, machine))]);
@@ -43,7 +43,9 @@ export async function planRecovery(options: {
   const request = parseCmdline(options.cmdline);
   const config = loadConfig(options.config);
   const machine =
-    options.machine === undefined ? await readMachine() : readMachineFile(options.machine);
+    options.machine === undefined
+      ? await whileStill(() => readMachine())
+      : readMachineFile(options.machine);
   const { plan, disk, journal } = decide(machine, config, request, makeIds(), {
     operation: options.operation,
     anew: false,

@@ -1,33 +1,56 @@
 /*
  * `zshield restore latest | cancel`: a word in state/ for the next start, and nothing else.
  */
+import type { Config } from "../model/config.ts";
+import type { Installation } from "../plan/installation.ts";
 import { planCancel, planRestore } from "../plan/restore.ts";
-import { alone, changeRecord } from "./change.ts";
-import { look, ownInstallation, mustAgree, say } from "./facts.ts";
+import { alone, changeRecord, whileStill } from "./change.ts";
+import { checkSameBackup, look, mustAgree, ownInstallation, say } from "./facts.ts";
+
+interface Seen {
+  readonly installation: Installation;
+  readonly config: Config;
+}
 
 export async function restoreLatest({ yes }: { yes: boolean }): Promise<void> {
-  await alone(async () => {
-    const { machine, config } = await look();
-    const installation = ownInstallation(machine);
-    const { loses, keeps } = planRestore(installation, config);
-    say("WILL BE LOST:");
-    for (const text of loses) say(`  - ${text}`);
-    say("will be kept:");
-    for (const text of keeps) say(`  - ${text}`);
+  // Nobody is kept waiting by a person who thinks: asked first, and looked again when alone.
+  const asked = yes ? undefined : await whileStill(lookHere);
+  if (asked) {
+    tellLoss(asked);
     await mustAgree(yes, "Put the backup back at the next start?");
+  }
+  await alone(async () => {
+    const seen = await lookHere();
+    if (asked) checkSameBackup(asked.installation, seen.installation);
+    else tellLoss(seen);
+    const { installation, config } = seen;
     await changeRecord(
       installation,
+      say,
       (record) => planRestore({ ...installation, record }, config).record,
     );
     say("the next start puts the backup back, and asks nobody; `zshield restore cancel` ends that");
   });
 }
 
+async function lookHere(): Promise<Seen> {
+  const { machine, config } = await look();
+  return { installation: ownInstallation(machine), config };
+}
+
+function tellLoss({ installation, config }: Seen): void {
+  const { loses, keeps } = planRestore(installation, config);
+  say("WILL BE LOST:");
+  for (const text of loses) say(`  - ${text}`);
+  say("will be kept:");
+  for (const text of keeps) say(`  - ${text}`);
+}
+
 export async function restoreCancel(): Promise<void> {
   await alone(async () => {
     const installation = ownInstallation((await look()).machine);
     planCancel(installation);
-    await changeRecord(installation, (record) => planCancel({ ...installation, record }));
+    await changeRecord(installation, say, (record) => planCancel({ ...installation, record }));
     say("nothing is put back; the next start boots the installed system");
   });
 }

@@ -27,10 +27,19 @@ export function readAlarmMemory(path = MEMORY_FILE): AlarmMemory {
   }
 }
 
-export function writeAlarmMemory(memory: AlarmMemory, path = MEMORY_FILE): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, JSON.stringify(memory), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+/** What cannot be remembered is told again; the alarm itself must not fail with it. */
+export function changeAlarmMemory(
+  change: (memory: AlarmMemory) => AlarmMemory,
+  log: (line: string) => void,
+  path = MEMORY_FILE,
+): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.new`, JSON.stringify(change(readAlarmMemory(path))), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    log(`${path} could not be written: ${messageOf(error)}`);
+  }
 }
 
 export async function raiseAlarm(

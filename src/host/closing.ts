@@ -3,7 +3,8 @@
  * back comes from the disk.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Plan } from "../model/step.ts";
 import type { Result } from "../model/result.ts";
@@ -12,7 +13,6 @@ import { query, run } from "./command.ts";
 import { reopenEsp } from "./esp.ts";
 import { closeGolden } from "./golden.ts";
 import { mount, succeeds, unmount, unmountAll } from "./mounts.ts";
-import { writeTextFile } from "./perform.ts";
 
 /** Result and log, on the audit volume: `zshield/recovery-<time>.json` and `.log`. */
 export async function writeReport(plan: Plan, result: Result, log: string): Promise<void> {
@@ -25,6 +25,12 @@ export async function writeReport(plan: Plan, result: Result, log: string): Prom
   } finally {
     await unmount(AT.root);
   }
+}
+
+/** A text file on a mounted file system, flushed; parents are made. */
+async function writeTextFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text, { flush: true });
 }
 
 /** The ESP closed, every cached block forgotten, and open again. */

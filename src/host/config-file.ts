@@ -16,6 +16,15 @@ export function loadConfig(path: string = CONFIG_FILE): Config {
   return parseConfig(readFileSync(path, "utf8"), path);
 }
 
+/** For what must work with a damaged file too: telling an alarm. */
+export function configOrDefaults(path: string = CONFIG_FILE): Config {
+  try {
+    return loadConfig(path);
+  } catch {
+    return checkConfig({});
+  }
+}
+
 /** @throws Refusal, also for what is not TOML. */
 export function parseConfig(text: string, name = "zshield.toml"): Config {
   let value: unknown;

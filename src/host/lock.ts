@@ -4,22 +4,29 @@
  * free. Changing is exclusive; looking is shared, since two mounts of the ESP, one of them read-only,
  * refuse each other.
  */
-import { mkdirSync } from "node:fs";
-import { Refusal } from "../errors.ts";
+import { mkdirSync, statSync, utimesSync } from "node:fs";
+import { LockConflict, Refusal } from "../errors.ts";
 import { findTool } from "./command.ts";
 
-const DIRECTORY = "/run/zshield";
+export const LOCK_DIRECTORY = "/run/zshield";
 const CONFLICT = 75;
 
 export type LockKind = "exclusive" | "shared";
 
-/** @throws Refusal if another one holds it for longer than `waitSeconds`. */
+/** @throws Refusal */
+export function checkIsRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new Refusal("only root can do that", "run it again as root (sudo)");
+}
+
+/** @throws LockConflict if another one holds it for longer than `waitSeconds`; Refusal if it cannot be had. */
 export async function withLock<T>(
   kind: LockKind,
   waitSeconds: number,
   work: () => Promise<T>,
-  directory = DIRECTORY,
+  directory: string = LOCK_DIRECTORY,
 ): Promise<T> {
+  if (directory.startsWith(LOCK_DIRECTORY)) checkIsRoot();
   const flock = findTool("flock");
   if (flock === undefined) {
     throw new Refusal(
@@ -35,19 +42,26 @@ export async function withLock<T>(
     { cwd: "/", stdin: "pipe", stdout: "pipe", stderr: "ignore", detached: true },
   );
   const { value } = await child.stdout.getReader().read();
+  const file = `${directory}/lock`;
   if (value === undefined) {
     const code = await child.exited;
+    if (code === CONFLICT) throw new LockConflict(ageSeconds(file));
     throw new Refusal(
-      code === CONFLICT
-        ? "another zshield is at work"
-        : `the lock ${directory}/lock cannot be had (flock ended with ${code})`,
-      "wait until it is done, and try again",
+      `the lock ${file} cannot be had (flock ended with ${code})`,
+      "look at that file and at what is mounted there",
     );
   }
+  // Who waits in vain can tell since when.
+  if (kind === "exclusive") utimesSync(file, new Date(), new Date());
   try {
     return await work();
   } finally {
     await child.stdin.end();
     await child.exited;
   }
+}
+
+function ageSeconds(file: string): number {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? 0 : Math.max(0, (Date.now() - found.mtimeMs) / 1000);
 }

@@ -233,3 +233,25 @@ function withoutRemarks(text: string): string {
     .filter((line) => !/^\s*Retrying metadata scan\.\s*$/.test(line))
     .join("\n");
 }
+
+/** One field of one group or volume on that device, as LVM prints it. @throws CommandError */
+export async function lvmField(
+  device: string,
+  report: "vgs" | "lvs",
+  field: string,
+  name: string,
+  format: readonly string[] = [],
+): Promise<string> {
+  const text = await query([
+    "lvm",
+    report,
+    "--devices",
+    device,
+    "--noheadings",
+    ...format,
+    "--options",
+    field,
+    name,
+  ]);
+  return text.trim();
+}

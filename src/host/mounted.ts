@@ -3,9 +3,10 @@
  * region of a disk that has no partition (yet). What is mounted here is unmounted again, whatever happens.
  */
 import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { AT } from "../model/places.ts";
 import { run } from "./command.ts";
 
-const MOUNT_POINTS = "/run/zshield";
 const TIMEOUT_MS = 60_000;
 
 /** Mounts a FAT file system read-only while `look` looks. @throws CommandError */
@@ -14,8 +15,8 @@ export async function lookInto<T>(
   look: (directory: string) => T,
   at?: string,
 ): Promise<T> {
-  mkdirSync(MOUNT_POINTS, { recursive: true, mode: 0o700 });
-  const directory = at ?? mkdtempSync(`${MOUNT_POINTS}/look-`);
+  mkdirSync(dirname(AT.look), { recursive: true, mode: 0o700 });
+  const directory = at ?? mkdtempSync(AT.look);
   if (at !== undefined) mkdirSync(at, { recursive: true, mode: 0o700 });
   try {
     const options = "ro,nodev,nosuid,noexec";

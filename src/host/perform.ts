@@ -3,7 +3,7 @@
  * Knows no steps and no order: execute.ts does.
  */
 import { createHash } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Action, CardReference } from "../model/action.ts";
@@ -21,13 +21,14 @@ import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
 import { writeBootImages } from "./boot-images.ts";
-import { checkSnapshot } from "./snapshot.ts";
+import { checkSnapshot, checkValid } from "./snapshot.ts";
 import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
 import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
 import { checkBootable } from "./bootable.ts";
 import { checkFileSystem } from "./file-system.ts";
+import { lvmField } from "./lvm.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { merge } from "./merge.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
@@ -48,6 +49,8 @@ export interface World {
     readonly esp: string;
     readonly root: string;
   };
+  /** For commands whose action has no limit of its own; absent: none, a disk of any size is read through. */
+  readonly commandTimeoutMs?: number;
   log(line: string): void;
   /** Bytes done of `total` in the current step; `total` 0: not known. */
   progress(bytes: number, total: number): void;
@@ -74,9 +77,10 @@ const TABLE: Table = {
     if (action.onlyIf && !(await succeeds(action.onlyIf))) return;
     if (action.unless && (await succeeds(action.unless))) return;
     const total = bytesOf(world);
+    const timeoutMs = action.timeoutMs ?? world.commandTimeoutMs;
     await run(action.argv, {
       ...(action.stdin === undefined ? {} : { stdin: action.stdin }),
-      ...(action.timeoutMs === undefined ? {} : { timeoutMs: action.timeoutMs }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       log: world.log,
       onLine(line) {
         if (action.progress !== "rsync") return;
@@ -239,16 +243,26 @@ const TABLE: Table = {
     await query(readable);
   },
 
-  async "grow-volume"({ group, name, sizeBytes }, { plan, log }) {
+  async "grow-volume"({ group, name, sizeBytes }, { plan, log, commandTimeoutMs }) {
     const volume = `${group}/${name}`;
-    const size = await lvmField(plan, "lvs", "lv_size", volume, ["--units=b", "--nosuffix"]);
+    const size = await lvmField(plan.physicalVolume, "lvs", "lv_size", volume, [
+      "--units=b",
+      "--nosuffix",
+    ]);
     if (Number(size) >= sizeBytes) return;
     const devices = ["--devices", plan.physicalVolume, "--autobackup", "n"];
-    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], { log });
+    await run(["lvm", "lvextend", ...devices, `--size=${sizeBytes}b`, volume], {
+      ...(commandTimeoutMs === undefined ? {} : { timeoutMs: commandTimeoutMs }),
+      log,
+    });
   },
 
   async "check-snapshot"(action, { progress }) {
     await checkSnapshot(action, progress);
+  },
+
+  async "check-valid"({ group, name }) {
+    await checkValid(group, name);
   },
 
   async merge(action, { log, progress }) {
@@ -264,7 +278,7 @@ const TABLE: Table = {
   },
 
   async "learn-group"({ group }, world) {
-    const uuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
+    const uuid = await lvmField(world.plan.physicalVolume, "vgs", "vg_uuid", group);
     world.updateRecord({ groupUuid: uuid });
   },
 
@@ -273,8 +287,13 @@ const TABLE: Table = {
   },
 
   async "switch-root"({ group, name }, world) {
-    const groupUuid = await lvmField(world.plan, "vgs", "vg_uuid", group);
-    const volumeUuid = await lvmField(world.plan, "lvs", "lv_uuid", `${group}/${name}`);
+    const groupUuid = await lvmField(world.plan.physicalVolume, "vgs", "vg_uuid", group);
+    const volumeUuid = await lvmField(
+      world.plan.physicalVolume,
+      "lvs",
+      "lv_uuid",
+      `${group}/${name}`,
+    );
     world.updateRecord({ root: `lvmid/${groupUuid}/${volumeUuid}` });
   },
 
@@ -319,32 +338,4 @@ async function removeMatching(root: string, pattern: string): Promise<void> {
   for (const name of await readdir(directory).catch(() => [])) {
     if (name.startsWith(prefix)) await rm(join(directory, name), { force: true, recursive: true });
   }
-}
-
-/** One field of one group or volume, as LVM prints it. */
-async function lvmField(
-  plan: Plan,
-  report: "vgs" | "lvs",
-  field: string,
-  name: string,
-  format: readonly string[] = [],
-): Promise<string> {
-  const text = await query([
-    "lvm",
-    report,
-    "--devices",
-    plan.physicalVolume,
-    "--noheadings",
-    ...format,
-    "--options",
-    field,
-    name,
-  ]);
-  return text.trim();
-}
-
-/** A text file on a mounted file system, flushed; parents are made. */
-export async function writeTextFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text, { flush: true });
 }

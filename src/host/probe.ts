@@ -13,6 +13,7 @@ import { readIdentity } from "./firmware.ts";
 import { readLsblk, type FoundDisk } from "./lsblk.ts";
 import { markCopies, readGroups } from "./lvm.ts";
 import { readClaim, readMarks } from "./marks.ts";
+import { readRunningRoot } from "./running.ts";
 import { readSfdisk, type Table } from "./sfdisk.ts";
 import { readSignatures, readSignaturesAt } from "./signatures.ts";
 import { describeUse, readKernelDisk, readUsage, type KernelDisk, type Usage } from "./usage.ts";
@@ -65,6 +66,7 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
           goldenFile: options.goldenFile ?? GOLDEN_FILE,
           mountPoint: options.cardMount,
         });
+  const runsFrom = readRunningRoot();
   return {
     schema: 1,
     ...identity,
@@ -74,6 +76,7 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
     ...(typeof groups === "string"
       ? { groups: [], groupsTrouble: groups }
       : { groups: markCopies(groups, placesOfMembers(disks)) }),
+    ...(runsFrom === undefined ? {} : { runsFrom }),
   };
 }
 

@@ -4,17 +4,42 @@
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { RunningRoot } from "../model/machine.ts";
 import type { DiskHealth, SnapshotFacts } from "../model/status.ts";
-import { findTool, query } from "./command.ts";
+import { findTool, query, tellFailure } from "./command.ts";
+
+/** It reads the whole database of rpm. */
+const DNF_MS = 300_000;
 
 export function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
-/** Whether this very system is the one on that volume; the golden system on a card is not. */
-export function isRoot(group: string, volume: string): boolean {
-  const device = statSync(`/dev/${group}/${volume}`, { throwIfNoEntry: false });
-  return device !== undefined && device.rdev === statSync("/").dev;
+/**
+ * The volume that is mounted as `/`, by its UUIDs: two disks may hold volumes of one name. Undefined where
+ * it is none. `sys`: for tests.
+ */
+export function readRunningRoot(device = statSync("/").dev, sys = "/sys"): RunningRoot | undefined {
+  // glibc's makedev: twelve bits of the major number and eight of the minor, the rest above.
+  const major = (device >> 8) & 0xfff;
+  const minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+  try {
+    return parseMappingUuid(readFileSync(`${sys}/dev/block/${major}:${minor}/dm/uuid`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * `LVM-` with the UUIDs of group and volume. A volume that has a snapshot is the origin, and keeps this
+ * UUID; LVM's layers below it (`-real`, `-cow`) are mounted by nobody.
+ */
+export function parseMappingUuid(text: string): RunningRoot | undefined {
+  const [, groupUuid, volumeUuid] =
+    /^LVM-([A-Za-z0-9]{32})([A-Za-z0-9]{32})$/.exec(text.trim()) ?? [];
+  return groupUuid !== undefined && volumeUuid !== undefined
+    ? { groupUuid, volumeUuid }
+    : undefined;
 }
 
 /**
@@ -28,7 +53,7 @@ export async function hasReachedTarget(waitSeconds = 300): Promise<boolean> {
     if (state === "active") return true;
     const system = await ask(["systemctl", "is-system-running"]);
     const isStarting = ["initializing", "starting"].includes(system);
-    if (!isStarting || Date.now() > end) return false;
+    if (!isStarting || Date.now() >= end) return false;
     await Bun.sleep(2000);
   }
 }
@@ -38,6 +63,15 @@ export async function readHalfInstalled(): Promise<string> {
   if (findTool("dpkg") === undefined) return "";
   const anyCode = [0, 1, 2];
   return (await query(["dpkg", "--audit"], { okCodes: anyCode })).trim();
+}
+
+/** After an upgrade: what dpkg complains about or, where there is no dpkg, dnf; "" where all is well. */
+export async function readPackageTrouble(): Promise<string> {
+  if (findTool("dpkg") !== undefined || findTool("dnf") === undefined) return readHalfInstalled();
+  return query(["dnf", "--quiet", "check"], { timeoutMs: DNF_MS }).then(
+    () => "",
+    (error: unknown) => `dnf check: ${tellFailure(error)}`,
+  );
 }
 
 /** Undefined where LVM knows no such snapshot. */

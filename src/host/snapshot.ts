@@ -42,6 +42,15 @@ export async function readSnapshotStatus(group: string, volume: string): Promise
   return parseSnapshotStatus(await query(["dmsetup", "status", mapperName(group, volume)]));
 }
 
+/** @throws Error unless the kernel calls it valid. */
+export async function checkValid(group: string, volume: string): Promise<void> {
+  const status = await readSnapshotStatus(group, volume);
+  if (status.kind === "valid") return;
+  throw new Error(
+    `${group}/${volume} ${status.kind === "bad" ? `is not valid any more (${status.why})` : "is no snapshot"}`,
+  );
+}
+
 /** @throws Refusal with the one sentence that says what to do instead. */
 export async function checkSnapshot(
   { group, name }: SnapshotName,

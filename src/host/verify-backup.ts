@@ -23,6 +23,7 @@ export async function verifyBackup(
   backup: { group: string; name: string; origin: string },
   log: (line: string) => void,
 ): Promise<string> {
+  await closeVerify();
   await checkSnapshot(backup, () => undefined);
   const device = `/dev/${backup.group}/${backup.name}`;
   writeFileSync(VERIFY.store, "", { mode: 0o600 });

@@ -154,6 +154,8 @@ export type Action =
       readonly name: string;
       readonly origin: string;
     }
+  /** Fails unless the kernel calls the active snapshot valid. Asks nothing but that. */
+  | { readonly do: "check-valid"; readonly group: string; readonly name: string }
   /**
    * Merges the snapshot with `start`; a merge that goes on already, because the power failed in it, is
    * waited for with `goOn`. Where there is no such snapshot, it is done if it was `begunBefore`.

@@ -17,13 +17,18 @@ export const AlarmSchema = v.strictObject({
 export type Alarm = v.InferOutput<typeof AlarmSchema>;
 
 const AlarmMemorySchema = v.strictObject({
-  /** LVM's UUID of the backup that the alarms are about; "" where there was none. */
+  /** LVM's UUID of the backup that the alarms are about; "" where there was none, "?" where nobody knew. */
   backup: v.string(),
   alarms: v.array(AlarmSchema),
 });
 export type AlarmMemory = v.InferOutput<typeof AlarmMemorySchema>;
 
-export const NO_MEMORY: AlarmMemory = { backup: "", alarms: [] };
+export const NO_MEMORY: AlarmMemory = { backup: "?", alarms: [] };
+
+/** Whether what is remembered still counts, with that backup there. */
+export function isAbout(memory: AlarmMemory, backup: string): boolean {
+  return memory.backup === backup || memory.backup === NO_MEMORY.backup;
+}
 
 /** Nothing is remembered where the text is damaged: an alarm told twice is better than none. */
 export function parseAlarmMemory(text: string): AlarmMemory {

@@ -101,6 +101,7 @@ const MachineSchema = v.strictObject({
   disks: v.array(Disk),
   groups: v.array(VolumeGroup),
   groupsTrouble: v.exactOptional(Text),
+  runsFrom: v.exactOptional(v.strictObject({ groupUuid: Text, volumeUuid: Text })),
 });
 
 /** `name`: what the text is, for the faults. @throws Refusal naming every fault with its path. */

@@ -24,6 +24,14 @@ export interface Machine {
   readonly groups: readonly VolumeGroup[];
   /** Why LVM could not be asked; `groups` is empty then, and nothing may be concluded from that. */
   readonly groupsTrouble?: string;
+  /** The volume that is mounted as `/`; absent where it is none (rescue system, golden on a card). */
+  readonly runsFrom?: RunningRoot;
+}
+
+/** UUIDs as LVM prints them, but without dashes: so device-mapper has them. */
+export interface RunningRoot {
+  readonly groupUuid: string;
+  readonly volumeUuid: string;
 }
 
 export interface Card {

@@ -9,5 +9,7 @@ export const AT = {
   /** The description of the card that is in the machine. */
   cardDescription: "/run/zshield/card/zshield/card.json",
   groupCopy: "/run/zshield/esp/state/group",
+  /** What begins so is mounted for one look only. */
+  look: "/run/zshield/look-",
   goldenDevice: "/dev/mapper/zshield-golden",
 } as const;

@@ -52,6 +52,8 @@ export interface DiskHealth {
 export interface RunningFacts {
   readonly nowSeconds: number;
   readonly alarmAfterSeconds: number;
+  /** The kernel's boot id. */
+  readonly boot: string;
   /** Of the backup; absent where there is none. */
   readonly snapshot?: SnapshotFacts;
   readonly alarms: readonly Alarm[];

@@ -216,6 +216,8 @@ export const Step = v.variant("kind", [
     chunkBytes: v.optional(Bytes),
     tags: v.array(Text),
   }),
+  /** A snapshot that is active: the kernel says that it is valid. */
+  v.strictObject({ ...common, kind: v.literal("check-snapshot"), group: Text, name: Text }),
   /** Makes a volume at least this large. */
   v.strictObject({
     ...common,

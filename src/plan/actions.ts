@@ -406,6 +406,8 @@ const TABLE: Table = {
     ];
   },
 
+  "check-snapshot": (step) => [{ do: "check-valid", group: step.group, name: step.name }],
+
   "grow-volume": (step, plan) => [
     { do: "grow-volume", group: step.group, name: step.name, sizeBytes: step.sizeBytes },
     saveGroup(plan),

@@ -3,22 +3,26 @@
  * new one is taken, before the old one goes wherever the group has room for both. A pure function from what
  * was found to steps and to what has to be said beforehand, or a Refusal.
  */
-import { Refusal } from "../errors.ts";
+import { Failure, Refusal } from "../errors.ts";
 import { OUR_TAG, printBackupTags } from "../model/backup.ts";
 import { EXTENT_BYTES, type Config } from "../model/config.ts";
-import { identityOf, type Machine, type Volume } from "../model/machine.ts";
+import { identityOf, type Machine, type Volume, type VolumeGroup } from "../model/machine.ts";
 import { MIB, printSize, sizeOn } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
+import { printTime } from "../model/text.ts";
 import { byPartition } from "./steps.ts";
 import {
   backupOf,
+  backupsOf,
   neededInstallation,
+  newestBackup,
   partitionOf,
   volumeOf,
   type Backup,
   type Installation,
 } from "./installation.ts";
 import { coveringBytes } from "./layout.ts";
+import { holdStep } from "./keep.ts";
 import { AUDIT, BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
 
 /** With less, a backup would be full before it is worth anything. */
@@ -31,7 +35,7 @@ export interface BackupWish {
   readonly reason: string;
   /** The kernel's boot id. */
   readonly boot: string;
-  /** Taken with this hold on it. */
+  /** Held so when all else is done: a run that failed leaves no hold that nobody ends. */
   readonly hold?: string;
 }
 
@@ -57,6 +61,31 @@ export function planBackup(machine: Machine, config: Config, wish: BackupWish): 
     plan: runningPlan(installation, [...tidied.steps, ...taken.steps]),
     remarks: [...tidied.remarks, ...taken.remarks],
   };
+}
+
+/**
+ * What a run has to say that did not end as it should: which backup is there now. `failed`: what its changes
+ * failed with. Undefined: there is a new backup, and nothing failed.
+ */
+export function outcomeOf(
+  before: VolumeGroup,
+  now: VolumeGroup,
+  failed: Failure | undefined,
+): Failure | undefined {
+  const found = newestBackup(now);
+  const because = failed === undefined ? "" : `: ${failed.message}`;
+  const tell = (message: string) =>
+    new Failure(message, "correct the cause and run `zshield backup`", failed?.cause ?? failed);
+  if (!found || found.why !== undefined) {
+    return tell(`THERE IS NO VALID BACKUP${found ? ` (${found.why})` : ""}${because}`);
+  }
+  const time = printTime(found.tags.timeSeconds);
+  const isNew = !backupsOf(before).some(({ volume }) => volume.uuid === found.volume.uuid);
+  if (!isNew) {
+    return tell(`the backup could not be taken${because}; the one of ${time} is there and valid`);
+  }
+  if (failed === undefined) return undefined;
+  return tell(`the backup of ${time} was taken and is valid, but not all was done${because}`);
 }
 
 /** Plain steps of the running system as a plan; should the power fail meanwhile, `repair` follows. */
@@ -120,6 +149,7 @@ function tidy({ group }: Installation): Tidied {
   // It was taken later than the other one, and it is whole.
   remarks.push("a backup whose run was ended before it had its name gets it now");
   if (old && named) {
+    steps.push(checkSnapshot(group.name));
     drop(named, `remove ${BACKUP}; ${NEW_BACKUP} is newer and whole`);
   }
   steps.push(giveName(group.name));
@@ -174,7 +204,6 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
       reason: wish.reason,
       version: record.document.version,
       boot: wish.boot,
-      ...(wish.hold === undefined ? {} : { hold: wish.hold }),
     }),
   });
   const watch: Step[] = finalBytes < covering ? [watchBackup(group.name)] : [];
@@ -182,7 +211,8 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
     finalBytes < covering
       ? [`it begins with ${printSize(finalBytes)} and is made larger while it fills`]
       : [];
-  if (!old) return { steps: [takeAs(BACKUP, finalBytes), ...watch], remarks };
+  const hold = wish.hold === undefined ? [] : [holdStep(group.name, BACKUP, wish.hold)];
+  if (!old) return { steps: [takeAs(BACKUP, finalBytes), ...watch, ...hold], remarks };
   const firstBytes = fitting(freeBytes);
   if (firstBytes < Math.min(MOMENT_BYTES, shared)) {
     return {
@@ -193,6 +223,7 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
         },
         takeAs(BACKUP, finalBytes),
         ...watch,
+        ...hold,
       ],
       remarks: ["there is no room for two backups: for a moment there will be none", ...remarks],
     };
@@ -213,12 +244,25 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
   return {
     steps: [
       takeAs(NEW_BACKUP, firstBytes),
+      checkSnapshot(group.name),
       { ...removeVolume(group.name, BACKUP, "remove the old backup"), destroys: "the last backup" },
       giveName(group.name),
       ...grow,
       ...watch,
+      ...hold,
     ],
     remarks,
+  };
+}
+
+/** The old backup goes only if the new one, which root fills already, is still one. */
+function checkSnapshot(group: string): Step {
+  return {
+    kind: "check-snapshot",
+    title: `check that ${NEW_BACKUP} is valid`,
+    repeats: false,
+    group,
+    name: NEW_BACKUP,
   };
 }
 

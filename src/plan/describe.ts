@@ -84,6 +84,8 @@ export function describeAction(action: Action, quote: Quote): string[] {
       ];
     case "check-snapshot":
       return [`check that ${action.group}/${action.name} is a valid snapshot of ${action.origin}`];
+    case "check-valid":
+      return [`check that ${action.group}/${action.name} is valid (dmsetup status)`];
     case "merge":
       return [
         quote(action.start),

@@ -2,12 +2,20 @@
  * What is wrong with an installation and its backup now, and which of it has to be told as an alarm: each
  * finding once, until it has gone or a new backup was taken. Pure.
  */
-import type { Alarm, AlarmMemory } from "../model/alarm.ts";
+import { isAbout, type Alarm, type AlarmMemory } from "../model/alarm.ts";
 import type { Machine } from "../model/machine.ts";
 import type { RunningFacts } from "../model/status.ts";
-import { backupOf, findInstallation, isInstallation, volumeOf } from "./installation.ts";
+import {
+  findInstallation,
+  isInstallation,
+  newestBackup,
+  validBackups,
+  volumeOf,
+} from "./installation.ts";
+import { UPGRADE_HOLD } from "./keep.ts";
 import { coveringBytes } from "./layout.ts";
-import { BACKUP, ROOT } from "./volumes.ts";
+import { nameTrouble } from "./preconditions.ts";
+import { ROOT } from "./volumes.ts";
 
 export type Finding = Pick<Alarm, "name" | "text">;
 
@@ -21,9 +29,11 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   if (!isInstallation(found)) {
     return found.map((text) => ({ name: "no-installation", text }));
   }
-  const { group, record } = found;
+  const { disk, group, record } = found;
   const findings: Finding[] = [];
   const add = (name: string, text: string) => void findings.push({ name, text });
+  const sameName = nameTrouble(machine, disk, group.name);
+  if (sameName !== undefined) add("same-name", sameName);
   if (record.phase === "changing") {
     add(
       "changing",
@@ -35,7 +45,17 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   for (const { path, verdict } of facts.disks) {
     if (verdict === "failing") add("failing-disk", `the disk ${path} says that it is failing`);
   }
-  const backup = backupOf(group);
+  for (const { tags } of validBackups(group)) {
+    const isOpen = tags.hold?.startsWith(UPGRADE_HOLD) === true && tags.boot !== facts.boot;
+    if (isOpen) {
+      add(
+        "open-upgrade",
+        `an upgrade (${tags.reason}) was not ended before this start; the backup taken before it is kept. ` +
+          "Look after the packages and `zshield backup release`, or go back with `zshield restore latest`",
+      );
+    }
+  }
+  const backup = newestBackup(group);
   if (!backup) return [...findings, { name: "no-backup", text: "there is no backup" }];
   if (backup.why !== undefined) {
     return [
@@ -54,7 +74,10 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
     backup.volume.sizeBytes >= coveringBytes(root.sizeBytes, snapshot.chunkBytes);
   if (isCovering) return findings;
   if (snapshot !== undefined && !["", "monitored", "pending"].includes(snapshot.monitor)) {
-    add("unwatched-backup", `dmeventd does not watch ${BACKUP}: it will overflow and not grow`);
+    add(
+      "unwatched-backup",
+      `dmeventd does not watch ${backup.volume.name}: it will overflow and not grow`,
+    );
   }
   const percent = backup.volume.dataPercent ?? 0;
   for (const threshold of FILL_THRESHOLDS) {
@@ -71,8 +94,7 @@ export function planAlarms(
   memory: AlarmMemory,
   { backup, nowSeconds }: { backup: string; nowSeconds: number },
 ): { readonly alarms: readonly Alarm[]; readonly memory: AlarmMemory } {
-  const isNew = memory.backup !== backup;
-  const old = isNew ? [] : memory.alarms;
+  const old = isAbout(memory, backup) ? memory.alarms : [];
   const kept = old.filter(
     ({ name }) =>
       isEvent(name) || isFill(name) || findings.some((finding) => finding.name === name),
@@ -88,10 +110,26 @@ export function planAlarms(
   };
 }
 
-/** An event of a run is told each time that it happens, and remembered once. */
-export function withEvent(memory: AlarmMemory, alarm: Alarm, backup: string): AlarmMemory {
-  const old = memory.backup === backup ? memory.alarms : [];
-  return { backup, alarms: [...old.filter(({ name }) => name !== alarm.name), alarm] };
+/** An event of a run is told each time that it happens, and remembered once. `backup` undefined: not known. */
+export function withEvent(
+  memory: AlarmMemory,
+  alarm: Alarm,
+  backup: string | undefined,
+): AlarmMemory {
+  const key = backup ?? memory.backup;
+  const old = isAbout(memory, key) ? memory.alarms : [];
+  return { backup: key, alarms: [...old.filter(({ name }) => name !== alarm.name), alarm] };
+}
+
+/** A look that failed: told once, and forgotten by the next one that does not. */
+export function planBlindAlarm(
+  text: string,
+  memory: AlarmMemory,
+  nowSeconds: number,
+): { readonly alarms: readonly Alarm[]; readonly memory: AlarmMemory } {
+  const alarm = { name: "failed-check", text, timeSeconds: nowSeconds };
+  if (memory.alarms.some(({ name }) => name === alarm.name)) return { alarms: [], memory };
+  return { alarms: [alarm], memory: { ...memory, alarms: [...memory.alarms, alarm] } };
 }
 
 export function withoutEvents(memory: AlarmMemory): AlarmMemory {

@@ -4,10 +4,18 @@
  */
 import { Refusal } from "../errors.ts";
 import { isFinished, parseBackupTags, type BackupTags } from "../model/backup.ts";
-import type { Disk, Machine, Partition, Volume, VolumeGroup } from "../model/machine.ts";
+import type {
+  Disk,
+  Machine,
+  Partition,
+  RunningRoot,
+  Volume,
+  VolumeGroup,
+} from "../model/machine.ts";
 import type { StateRecord } from "../model/state.ts";
+import { checkNames } from "./preconditions.ts";
 import { contentOf, whyNotOurs } from "./target.ts";
-import { BACKUP, ROOT } from "./volumes.ts";
+import { BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
 
 export interface Installation {
   readonly disk: Disk;
@@ -22,13 +30,21 @@ export interface Backup {
   readonly why?: string;
 }
 
-/** The installation, or the reasons in words why there is none; never an empty list. */
+/**
+ * The installation that this system runs from; where it runs from no volume (rescue system, golden on a
+ * card), the first one. Otherwise the reasons in words why there is none; never an empty list.
+ */
 export function findInstallation(machine: Machine): Installation | readonly string[] {
   const reasons: string[] = [];
   for (const disk of machine.disks) {
     const content = contentOf(disk, machine);
-    if (content.kind === "ours") return { disk, record: content.record, group: content.group };
-    if (content.kind === "interrupted") {
+    if (content.kind === "ours") {
+      const { record, group } = content;
+      if (machine.runsFrom === undefined || isRunning(group, machine.runsFrom)) {
+        return { disk, record, group };
+      }
+      reasons.push(`this system does not run from ${group.name}/${ROOT} on ${disk.path}`);
+    } else if (content.kind === "interrupted") {
       reasons.push("a recovery was interrupted; it goes on when the machine is started again");
     } else if (disk.state !== undefined || disk.stateTrouble !== undefined) {
       // Why a disk that looks like ours does not count is what its administrator has to know.
@@ -43,14 +59,26 @@ export function findInstallation(machine: Machine): Installation | readonly stri
   ];
 }
 
+function isRunning(
+  { uuid, volumes }: VolumeGroup,
+  { groupUuid, volumeUuid }: RunningRoot,
+): boolean {
+  const bare = (text: string) => text.replaceAll("-", "");
+  const root = volumes.find(({ name }) => name === ROOT);
+  return bare(uuid) === groupUuid && root !== undefined && bare(root.uuid) === volumeUuid;
+}
+
 export function isInstallation(found: Installation | readonly string[]): found is Installation {
   return "group" in found;
 }
 
-/** @throws Refusal with every reason. */
+/** @throws Refusal with every reason, or where another group has the same name. */
 export function neededInstallation(machine: Machine): Installation {
   const found = findInstallation(machine);
-  if (isInstallation(found)) return found;
+  if (isInstallation(found)) {
+    checkNames(machine, found.disk, found.group.name);
+    return found;
+  }
   throw new Refusal(found.join("; "), "`zshield probe` shows what lies on the disks");
 }
 
@@ -75,11 +103,27 @@ export function volumeOf(group: VolumeGroup, name: string): Volume | undefined {
   return group.volumes.find((volume) => volume.name === name);
 }
 
-export function backupOf(group: VolumeGroup, name: string = BACKUP): Backup | undefined {
+/** The volume of that name as a backup. For what counts as *the* backup: newestBackup. */
+export function backupOf(group: VolumeGroup, name: string): Backup | undefined {
   const volume = volumeOf(group, name);
   if (!volume) return undefined;
   const why = whyNotWhole(volume);
   return { volume, tags: parseBackupTags(volume.tags), ...(why === undefined ? {} : { why }) };
+}
+
+/** Those that can be put back, newest first; while one replaces the other there are two for a moment. */
+export function validBackups(group: VolumeGroup): Backup[] {
+  return backupsOf(group).filter(({ why }) => why === undefined);
+}
+
+/** Both names, the newer one first, whole or not. */
+export function backupsOf(group: VolumeGroup): Backup[] {
+  return [NEW_BACKUP, BACKUP].flatMap((name) => backupOf(group, name) ?? []);
+}
+
+/** The newest one that can be put back; where none can, the one that has the backup's name. */
+export function newestBackup(group: VolumeGroup): Backup | undefined {
+  return validBackups(group)[0] ?? backupOf(group, BACKUP);
 }
 
 function whyNotWhole({ name, origin, invalid, tags }: Volume): string | undefined {

@@ -4,8 +4,13 @@
 import { Refusal } from "../errors.ts";
 import { OUR_TAG, printBackupTags } from "../model/backup.ts";
 import type { Step } from "../model/step.ts";
-import { backupOf, type Backup, type Installation } from "./installation.ts";
-import { BACKUP, NEW_BACKUP } from "./volumes.ts";
+import {
+  backupsOf,
+  newestBackup,
+  validBackups,
+  type Backup,
+  type Installation,
+} from "./installation.ts";
 
 /** What the running system tells of itself. */
 export interface Health {
@@ -21,24 +26,36 @@ export const UPGRADE_HOLD = "upgrade:";
 export function whyKeep(installation: Installation, health: Health): string | undefined {
   const held = heldBackup(installation);
   if (held) return `the backup is on hold (${held.tags.hold})`;
-  if (backupOf(installation.group)?.why !== undefined || !backupOf(installation.group)) {
-    return undefined;
-  }
+  if (validBackups(installation.group).length === 0) return undefined;
   if (!health.reachedTarget) return "this boot did not reach its target";
   if (health.halfInstalled !== "") return "dpkg reports packages that are not whole";
   return undefined;
 }
 
-/** The valid backup on hold, also under the name that it had when its run was killed. */
+/** A valid backup on hold, also under the name that it had when its run was killed. */
 export function heldBackup({ group }: Installation): Backup | undefined {
-  return [NEW_BACKUP, BACKUP]
-    .map((name) => backupOf(group, name))
-    .find((backup) => backup?.why === undefined && backup?.tags.hold !== undefined);
+  return validBackups(group).find(({ tags }) => tags.hold !== undefined);
+}
+
+const RECENT_SECONDS = 3600;
+
+/**
+ * The newest backup, if it is as good as a new one: unattended-upgrades calls dpkg for each package, and the
+ * backup to go back to is the one before the first of them.
+ */
+export function recentBackup(
+  { group }: Installation,
+  { reason, boot, nowSeconds }: { reason: string; boot: string; nowSeconds: number },
+): Backup | undefined {
+  const [newest] = validBackups(group);
+  if (newest?.tags.reason !== reason || newest.tags.boot !== boot) return undefined;
+  const age = nowSeconds - newest.tags.timeSeconds;
+  return age >= 0 && age < RECENT_SECONDS ? newest : undefined;
 }
 
 /** @throws Refusal where there is no valid backup. */
 export function validBackup({ group }: Installation): Backup {
-  const backup = backupOf(group);
+  const backup = newestBackup(group);
   if (backup && backup.why === undefined) return backup;
   throw new Refusal(
     backup ? `the backup is not valid: ${backup.why}` : "there is no backup",
@@ -49,37 +66,44 @@ export function validBackup({ group }: Installation): Backup {
 /** @throws Refusal without a reason, or without a valid backup. */
 export function planHold(installation: Installation, reason: string): Step[] {
   const backup = validBackup(installation);
-  const [, ...tags] = printBackupTags({
-    timeSeconds: 0,
-    reason: "",
-    version: "",
-    boot: "",
-    hold: reason,
-  });
-  const add = tags.filter((tag) => tag.startsWith(`${OUR_TAG}.hold=`));
-  const [wanted] = add;
-  if (wanted === undefined)
-    throw new Refusal("a hold needs a reason", "zshield backup hold REASON");
+  if (reason === "") throw new Refusal("a hold needs a reason", "zshield backup hold REASON");
+  const wanted = holdTag(reason);
   const remove = holdTags(backup).filter((tag) => tag !== wanted);
   if (backup.volume.tags.includes(wanted) && remove.length === 0) return [];
-  return [tagStep(installation, `keep the backup (${reason})`, add, remove)];
+  return [holdStep(installation.group.name, backup.volume.name, reason, remove)];
 }
 
 /** No step where nothing is held. `only`: that hold and no other. */
-export function planRelease(installation: Installation, only?: string): Step[] {
-  const backup = backupOf(installation.group);
-  if (!backup) return [];
-  if (only !== undefined && backup.tags.hold !== only) return [];
-  const remove = holdTags(backup);
-  return remove.length === 0 ? [] : [tagStep(installation, "end the hold", [], remove)];
+export function planRelease({ group }: Installation, only?: string): Step[] {
+  return backupsOf(group)
+    .filter(({ tags }) => tags.hold !== undefined && (only === undefined || tags.hold === only))
+    .map((backup) => tagStep(group.name, backup.volume.name, "end the hold", [], holdTags(backup)));
+}
+
+/** Puts a hold on the volume of that name. */
+export function holdStep(
+  group: string,
+  name: string,
+  reason: string,
+  remove: readonly string[] = [],
+): Step {
+  return tagStep(group, name, `keep the backup (${reason})`, [holdTag(reason)], remove);
+}
+
+const HOLD = `${OUR_TAG}.hold=`;
+
+function holdTag(hold: string): string {
+  const tags = printBackupTags({ timeSeconds: 0, reason: "", version: "", boot: "", hold });
+  return tags.find((tag) => tag.startsWith(HOLD)) ?? HOLD;
 }
 
 function holdTags({ volume }: Backup): string[] {
-  return volume.tags.filter((tag) => tag.startsWith(`${OUR_TAG}.hold=`));
+  return volume.tags.filter((tag) => tag.startsWith(HOLD));
 }
 
 function tagStep(
-  { group }: Installation,
+  group: string,
+  name: string,
   title: string,
   add: readonly string[],
   remove: readonly string[],
@@ -88,8 +112,8 @@ function tagStep(
     kind: "tag-volume",
     title,
     repeats: false,
-    group: group.name,
-    name: BACKUP,
+    group,
+    name,
     add: [...add],
     remove: [...remove],
   };

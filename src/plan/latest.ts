@@ -13,6 +13,7 @@ import type { StateRecord } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
 import { bootOrigin, openBootFiles, type BootOrigin } from "./boot-source.ts";
+import { validBackups } from "./installation.ts";
 import * as layout from "./layout.ts";
 import { checkNames } from "./preconditions.ts";
 import * as steps from "./steps.ts";
@@ -148,14 +149,8 @@ function snapshotsOf(group: VolumeGroup): Volume[] {
 /** The newest one; while one replaces the other there are two for a moment. */
 function backupIn(group: VolumeGroup, disk: Disk): Volume {
   const snapshots = snapshotsOf(group);
-  const [best] = [NEW_BACKUP, BACKUP]
-    .map((name) =>
-      snapshots.find(({ name: found, invalid, tags }) => {
-        return found === name && !invalid && isFinished(tags);
-      }),
-    )
-    .filter((volume) => volume !== undefined);
-  if (best) return best;
+  const [best] = validBackups(group);
+  if (best) return best.volume;
   const where = describeDisk(disk, printSize);
   if (snapshots.some(({ invalid }) => invalid)) {
     throw new Refusal(

@@ -58,11 +58,18 @@ export function checkRoom(card: Card, rootBytes: number, machine: Machine): void
 
 /** Two groups of one name: the installed system could not tell them apart (rescuezilla issue 483). */
 export function checkNames(machine: Machine, disk: Disk, name: string): void {
+  const trouble = nameTrouble(machine, disk, name);
+  if (trouble === undefined) return;
+  throw new Refusal(trouble, "take that disk out, or rename its group");
+}
+
+/** Why the name of the group on this disk does not tell which group is meant, or undefined. */
+export function nameTrouble(machine: Machine, disk: Disk, name: string): string | undefined {
   const own = new Set([disk.path, ...disk.partitions.map((partition) => partition.path)]);
   const other = machine.groups.find(
     (group) => group.name === name && group.physicalVolumes.some((path) => !own.has(path)),
   );
-  if (!other) return;
+  if (!other) return undefined;
   const mine = machine.groups.find(
     (group) => group.name === name && group.physicalVolumes.some((path) => own.has(path)),
   );
@@ -72,9 +79,8 @@ export function checkNames(machine: Machine, disk: Disk, name: string): void {
       return `  ${uuid} on ${where}, ${printSize(sizeBytes)}${where === mine?.physicalVolumes.join(", ") ? ", the one on this disk" : ""}`;
     })
     .join("\n");
-  throw new Refusal(
+  return (
     `another disk holds a volume group that is called "${name}" too, and the installed system could not ` +
-      `tell the two apart:\n${list}`,
-    "take that disk out, or rename its group",
+    `tell the two apart:\n${list}`
   );
 }

@@ -6,9 +6,9 @@ import type { Machine } from "../model/machine.ts";
 import type { BackupStatus, RunningFacts, Status } from "../model/status.ts";
 import { findingsOf } from "./findings.ts";
 import {
-  backupOf,
   findInstallation,
   isInstallation,
+  newestBackup,
   volumeOf,
   type Installation,
 } from "./installation.ts";
@@ -56,7 +56,7 @@ export function backupStatus(
   { group }: Installation,
   { nowSeconds, snapshot }: Pick<RunningFacts, "nowSeconds" | "snapshot">,
 ): BackupStatus | undefined {
-  const backup = backupOf(group);
+  const backup = newestBackup(group);
   if (!backup) return undefined;
   const { volume, tags, why } = backup;
   const root = volumeOf(group, ROOT);

@@ -96,6 +96,7 @@ export const TAKEN_SECONDS = 1_790_000_000;
 export const facts: RunningFacts = {
   nowSeconds: TAKEN_SECONDS + 3600,
   alarmAfterSeconds: 36 * 3600,
+  boot: "b00t",
   alarms: [],
   disks: [],
 };

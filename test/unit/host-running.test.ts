@@ -1,17 +1,25 @@
 /*
  * The running system: the lock that dies with its process, hooks, and what its tools print.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { raiseAlarm, readAlarmMemory, writeAlarmMemory } from "../../src/host/alarms.ts";
+import { changeAlarmMemory, raiseAlarm, readAlarmMemory } from "../../src/host/alarms.ts";
 import { listHooks, runHook } from "../../src/host/hooks.ts";
 import { hasSnapshotModule, readInitramfs } from "../../src/host/initramfs.ts";
 import { withLock } from "../../src/host/lock.ts";
 import { lastReport, parseHealth, parseSnapshotFacts } from "../../src/host/running.ts";
-import { CommandError, Refusal } from "../../src/errors.ts";
+import { CommandError, LockConflict, Refusal } from "../../src/errors.ts";
 import { NO_MEMORY } from "../../src/model/alarm.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zs-running-"));
@@ -30,8 +38,32 @@ test("two look together; nobody changes meanwhile, and it is free afterwards", a
     withLock("shared", 0, () => withLock("exclusive", 0, async () => undefined, lock), lock),
   );
   assert.instance(error, Refusal);
+  assert.instance(error, LockConflict);
   assert.match(String(error), /another zshield is at work/);
   await withLock("exclusive", 0, async () => undefined, lock);
+});
+
+test("who waits in vain is told since when the lock is held", async () => {
+  const lock = join(folder, "old");
+  const error = await withLock(
+    "exclusive",
+    0,
+    async () => {
+      const since = new Date(Date.now() - 3600_000);
+      utimesSync(join(lock, "lock"), since, since);
+      return failure(withLock("shared", 0, async () => undefined, lock));
+    },
+    lock,
+  );
+  assert.ok(error instanceof LockConflict && Math.abs(error.heldSeconds - 3600) < 60);
+  // Taken anew it is young again.
+  const young = await withLock(
+    "exclusive",
+    0,
+    () => failure(withLock("exclusive", 0, async () => undefined, lock)),
+    lock,
+  );
+  assert.ok(young instanceof LockConflict && young.heldSeconds < 60);
 });
 
 test("a process that is killed with the lock leaves it free", async () => {
@@ -97,8 +129,25 @@ test("what was told is remembered; nothing is remembered of a file that is not t
   const file = join(folder, "memory/alarms.json");
   assert.equal(readAlarmMemory(file), NO_MEMORY);
   const memory = { backup: "u", alarms: [{ name: "a", text: "b", timeSeconds: 1 }] };
-  writeAlarmMemory(memory, file);
+  const lines: string[] = [];
+  const log = (line: string) => void lines.push(line);
+  changeAlarmMemory(() => memory, log, file);
   assert.equal(readAlarmMemory(file), memory);
+  changeAlarmMemory((old) => ({ ...old, backup: "v" }), log, file);
+  assert.equal(readAlarmMemory(file), { ...memory, backup: "v" });
+  assert.equal(lines, []);
+});
+
+test("a memory that cannot be written is said, and stops no alarm", () => {
+  writeFileSync(join(folder, "file"), "");
+  const lines: string[] = [];
+  const below = join(folder, "file/alarms.json");
+  changeAlarmMemory(
+    () => NO_MEMORY,
+    (line) => void lines.push(line),
+    below,
+  );
+  assert.match(lines.join(), /alarms\.json could not be written/);
 });
 
 test("dm-snapshot in a listing of dracut and of initramfs-tools, packed or not", () => {

@@ -3,7 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Refusal } from "../../src/errors.ts";
+import { Failure, Refusal } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
 import { parseBackupTags } from "../../src/model/backup.ts";
 import { checkConfig } from "../../src/model/config.ts";
@@ -12,7 +12,7 @@ import { GIB, KIB, MIB } from "../../src/model/size.ts";
 import type { Phase } from "../../src/model/state.ts";
 import type { Plan, Step } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
-import { planBackup } from "../../src/plan/backup.ts";
+import { outcomeOf, planBackup } from "../../src/plan/backup.ts";
 import { backupBytes, coveringBytes } from "../../src/plan/layout.ts";
 import { config, installed, machine, record } from "./example.ts";
 
@@ -49,6 +49,8 @@ const told = (of: Found) =>
         return `remove ${step.name}`;
       case "rename-volumes":
         return step.renames.map(({ from, to }) => `${from}→${to}`).join();
+      case "check-snapshot":
+        return `check ${step.name}`;
       case "grow-volume":
         return `grow ${step.name} ${step.sizeBytes}`;
       default:
@@ -57,28 +59,36 @@ const told = (of: Found) =>
   });
 
 const NAMED = "snap0-new→snap0";
+const CHECK = "check snap0-new";
 
 for (const [title, of, wanted] of [
   [
     "room for two that cover: new before old",
     { free: 5 * GIB, old: {} },
-    [`take snap0-new ${COVERING}`, "remove snap0", NAMED],
+    [`take snap0-new ${COVERING}`, CHECK, "remove snap0", NAMED],
   ],
   ["none yet", { free: 5 * GIB }, [`take snap0 ${COVERING}`]],
   [
     "room for one that covers and a smaller one: still new before old, then grown to cover",
     { free: GIB, old: {} },
-    [`take snap0-new ${SHARE}`, "remove snap0", NAMED, `grow snap0 ${COVERING}`],
+    [`take snap0-new ${SHARE}`, CHECK, "remove snap0", NAMED, `grow snap0 ${COVERING}`],
   ],
   [
     "never room for one that covers: it begins with its share, and is watched",
     { free: 2 * GIB, old: { sizeBytes: GIB } },
-    [`take snap0-new ${SHARE}`, "remove snap0", NAMED, "watch-backup"],
+    [`take snap0-new ${SHARE}`, CHECK, "remove snap0", NAMED, "watch-backup"],
   ],
   [
     "less than the share is free: enough for the moment, then its share",
     { free: 100 * MIB, old: { sizeBytes: GIB } },
-    [`take snap0-new ${100 * MIB}`, "remove snap0", NAMED, `grow snap0 ${SHARE}`, "watch-backup"],
+    [
+      `take snap0-new ${100 * MIB}`,
+      CHECK,
+      "remove snap0",
+      NAMED,
+      `grow snap0 ${SHARE}`,
+      "watch-backup",
+    ],
   ],
   [
     "no room for two: old before new",
@@ -94,17 +104,17 @@ for (const [title, of, wanted] of [
   [
     "killed before the old one went: the newer one takes its place first",
     { free: GIB, old: {}, fresh: {} },
-    ["remove snap0", NAMED, `take snap0-new ${COVERING}`, "remove snap0", NAMED],
+    [CHECK, "remove snap0", NAMED, `take snap0-new ${COVERING}`, CHECK, "remove snap0", NAMED],
   ],
   [
     "killed before the new one had its name",
     { free: 5 * GIB, fresh: {} },
-    [NAMED, `take snap0-new ${COVERING}`, "remove snap0", NAMED],
+    [NAMED, `take snap0-new ${COVERING}`, CHECK, "remove snap0", NAMED],
   ],
   [
     "killed inside lvcreate: a plain volume goes",
     { free: GIB, old: {}, fresh: { origin: "" } },
-    ["remove snap0-new", `take snap0-new ${COVERING}`, "remove snap0", NAMED],
+    ["remove snap0-new", `take snap0-new ${COVERING}`, CHECK, "remove snap0", NAMED],
   ],
   [
     "killed inside lvcreate where there was no room for two",
@@ -117,6 +127,7 @@ for (const [title, of, wanted] of [
     [
       "remove snap0-new",
       `take snap0-new ${SHARE}`,
+      CHECK,
       "remove snap0",
       NAMED,
       `grow snap0 ${COVERING}`,
@@ -185,20 +196,46 @@ test("a run that was killed while it changed volumes is taken over", () => {
   assert.equal(told({ free: 5 * GIB, phase: "changing" }), [`take snap0 ${COVERING}`]);
 });
 
-test("tags tell when, why, which version and which boot; a hold is there from the first moment", () => {
-  const { steps } = planBackup(found({ free: 5 * GIB }), config, {
-    ...wish,
-    hold: "upgrade:apt",
-  }).plan;
-  const [step] = steps;
+test("tags tell when, why, which version and which boot", () => {
+  const [step] = plan({ free: 5 * GIB }).plan.steps;
   if (step?.kind !== "take-backup") throw new Error("nothing is taken");
   assert.equal(parseBackupTags(step.tags), {
     timeSeconds: 1_790_000_000,
     reason: "nightly",
     version: "0.0.9",
     boot: "b00t",
-    hold: "upgrade:apt",
   });
+});
+
+test("a hold is the last step, on the name that the backup has then", () => {
+  for (const of of [
+    { free: 5 * GIB },
+    { free: GIB, old: {} },
+    { free: 2 * GIB, old: { sizeBytes: GIB } },
+    { free: 0, old: { sizeBytes: COVERING } },
+  ] satisfies Found[]) {
+    const { steps } = planBackup(found(of), config, { ...wish, hold: "upgrade:apt" }).plan;
+    const holds = steps.filter((step) => JSON.stringify(step).includes("zshield.hold"));
+    assert.is(holds.length, 1);
+    const last = steps.at(-1);
+    if (last?.kind !== "tag-volume") throw new Error("the last step is no tag");
+    assert.equal([last.name, last.add], ["snap0", ["zshield.hold=upgrade:apt"]]);
+  }
+});
+
+test("what is said of a run that failed: which backup is there now", () => {
+  const groupOf = (of: Found) => found(of).groups[0] ?? { ...installed(0).group };
+  const failed = new Failure("make it larger: that failed", "", "the cause");
+  const old = groupOf({ free: 0, old: { uuid: "old" } });
+  const taken = groupOf({ free: 0, old: { uuid: "new" } });
+  const said = (now: typeof old, with_?: Failure) => outcomeOf(old, now, with_)?.message;
+  assert.is(said(taken), undefined);
+  assert.match(said(taken, failed) ?? "", /was taken and is valid, but .*make it larger/);
+  assert.match(said(old, failed) ?? "", /could not be taken: make it larger.*is there and valid/);
+  assert.match(said(groupOf({ free: 0 }), failed) ?? "", /^THERE IS NO VALID BACKUP: make/);
+  const unnamed = groupOf({ free: 0, old: { invalid: true }, fresh: { uuid: "new" } });
+  assert.match(said(unnamed, failed) ?? "", /was taken and is valid/);
+  assert.is(outcomeOf(old, old, failed)?.cause, "the cause");
 });
 
 test("the chunk size of zshield.toml is what lvcreate gets", () => {
@@ -241,7 +278,8 @@ test("every LVM command sees our partition only, and the group is saved after ea
       if (action.do !== "run") continue;
       assert.is(action.argv[3], "/dev/disk/by-partuuid/f3000000-0000-4000-8000-000000000000");
     }
-    if (step.kind !== "watch-backup") assert.is(actions.at(-1)?.do, "save-group", step.kind);
+    if (!["watch-backup", "check-snapshot"].includes(step.kind))
+      assert.is(actions.at(-1)?.do, "save-group", step.kind);
   }
 });
 

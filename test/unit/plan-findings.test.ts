@@ -3,13 +3,14 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { NO_MEMORY, parseAlarmMemory, type AlarmMemory } from "../../src/model/alarm.ts";
+import { isAbout, NO_MEMORY, parseAlarmMemory, type AlarmMemory } from "../../src/model/alarm.ts";
 import type { Volume } from "../../src/model/machine.ts";
 import { GIB, KIB } from "../../src/model/size.ts";
 import type { RunningFacts } from "../../src/model/status.ts";
 import {
   findingsOf,
   planAlarms,
+  planBlindAlarm,
   printAge,
   withEvent,
   withoutEvents,
@@ -34,6 +35,19 @@ const watched = { chunkBytes: 64 * KIB, monitor: "monitored" };
 for (const [title, found, wanted] of [
   ["all is well", names({}, { snapshot: watched }), []],
   ["missing", names(undefined), ["no-backup"]],
+  ["whole, but without its name yet", names({ name: "snap0-new" }, { snapshot: watched }), []],
+  ["never finished", names({ name: "snap0-new", tags: [] }), ["no-backup"]],
+  [
+    "an upgrade that ended before this start, without its end",
+    names({ tags: [...TAGS, "zshield.hold=upgrade:apt", "zshield.boot=other"] }),
+    ["open-upgrade"],
+  ],
+  [
+    "an upgrade of this boot may still go on",
+    names({ tags: [...TAGS, "zshield.hold=upgrade:apt", "zshield.boot=b00t"] }),
+    [],
+  ],
+  ["a person's hold", names({ tags: [...TAGS, "zshield.hold=x", "zshield.boot=other"] }), []],
   ["overflowed", names({ invalid: true }), ["invalid-backup"]],
   ["just young enough", names({}, { nowSeconds: TAKEN_SECONDS + 36 * 3600 }), []],
   ["too old", names({}, { nowSeconds: TAKEN_SECONDS + 36 * 3600 + 1 }), ["old-backup"]],
@@ -116,6 +130,25 @@ test("what a run told stays until the next backup, or until a hold ends", () => 
     ["fill-50"],
   );
   assert.equal(planAlarms([], next, { ...about, backup: "uuid-2" }).memory.alarms, []);
+});
+
+test("an event of which nobody knew the backup counts until there is another one", () => {
+  const event = { name: "failed-backup", text: "no lock", timeSeconds: 5 };
+  const fresh = withEvent(NO_MEMORY, event, undefined);
+  assert.ok(isAbout(fresh, "uuid-1"));
+  const { memory } = planAlarms([], fresh, about);
+  assert.equal(memory, { backup: "uuid-1", alarms: [event] });
+  assert.not.ok(isAbout(memory, "uuid-2"));
+  assert.equal(withEvent(memory, { ...event, timeSeconds: 6 }, undefined).backup, "uuid-1");
+});
+
+test("looks that fail are told once, lose nothing, and are forgotten after one that does not", () => {
+  const event = { name: "kept-backup", text: "kept", timeSeconds: 5 };
+  const first = planBlindAlarm("no", withEvent(NO_MEMORY, event, "uuid-1"), 7);
+  assert.equal(first.alarms, [{ name: "failed-check", text: "no", timeSeconds: 7 }]);
+  const second = planBlindAlarm("still no", first.memory, 8);
+  assert.equal(second.alarms, []);
+  assert.equal(told(second.memory).next.alarms, [event]);
 });
 
 test("a damaged memory is none", () => {

@@ -7,7 +7,14 @@ import { Refusal } from "../../src/errors.ts";
 import type { Volume } from "../../src/model/machine.ts";
 import { GIB } from "../../src/model/size.ts";
 import { neededInstallation } from "../../src/plan/installation.ts";
-import { heldBackup, planHold, planRelease, whyKeep } from "../../src/plan/keep.ts";
+import {
+  heldBackup,
+  planHold,
+  planRelease,
+  recentBackup,
+  validBackup,
+  whyKeep,
+} from "../../src/plan/keep.ts";
 import { planCancel, planRestore } from "../../src/plan/restore.ts";
 import { config, installed, machine, record } from "./example.ts";
 
@@ -85,6 +92,56 @@ test("the hold of a run that was killed before its backup had its name counts", 
   );
   const found = neededInstallation(machine([disk], [{ ...group, volumes }]));
   assert.is(heldBackup(found)?.tags.hold, "upgrade:apt");
+});
+
+/** A run that was killed before its backup had its name; `old`: the one before is there still. */
+function unnamed(tags: readonly string[], old?: readonly string[]) {
+  const { disk, group } = installed(5 * GIB);
+  const volumes = group.volumes.flatMap((volume) =>
+    volume.name !== "snap0"
+      ? [volume]
+      : [
+          { ...volume, name: "snap0-new", uuid: "uuid-new", tags: ["zshield", ...tags] },
+          ...(old ? [{ ...volume, tags: ["zshield", ...old] }] : []),
+        ],
+  );
+  return neededInstallation(machine([disk], [{ ...group, volumes }]));
+}
+
+const named = (steps: ReturnType<typeof planHold>) =>
+  steps.map((step) => (step.kind === "tag-volume" ? step.name : step.kind));
+
+test("a backup that has not its name yet is held and released under the one that it has", () => {
+  const at = unnamed([]);
+  assert.is(validBackup(at).volume.uuid, "uuid-new");
+  assert.equal(named(planHold(at, "mine")), ["snap0-new"]);
+  assert.match(whyKeep(at, { ...well, reachedTarget: false }) ?? "", /its target/);
+  assert.equal(named(planRelease(unnamed(["zshield.hold=x"]))), ["snap0-new"]);
+});
+
+test("whatever counts as held can be released", () => {
+  const at = unnamed([], ["zshield.hold=x"]);
+  assert.is(heldBackup(at)?.volume.name, "snap0");
+  assert.equal(named(planHold(at, "mine")), ["snap0-new"]);
+  assert.equal(named(planRelease(at)), ["snap0"]);
+  const both = unnamed(["zshield.hold=x"], ["zshield.hold=upgrade:apt"]);
+  assert.equal(named(planRelease(both)), ["snap0-new", "snap0"]);
+  assert.equal(named(planRelease(both, "upgrade:apt")), ["snap0"]);
+});
+
+test("the next package of one upgrade needs no backup of its own", () => {
+  const tags = ["zshield", "zshield.time=1000", "zshield.reason=apt", "zshield.boot=b"];
+  const asked = { reason: "apt", boot: "b", nowSeconds: 1000 + 3599 };
+  assert.is(recentBackup(here({ tags }), asked)?.volume.name, "snap0");
+  for (const [why, at, other] of [
+    ["an hour old", here({ tags }), { nowSeconds: 1000 + 3600 }],
+    ["from the future", here({ tags }), { nowSeconds: 999 }],
+    ["another boot", here({ tags }), { boot: "c" }],
+    ["another reason", here({ tags }), { reason: "dnf" }],
+    ["overflowed", here({ tags, invalid: true }), {}],
+  ] as const) {
+    assert.is(recentBackup(at, { ...asked, ...other }), undefined, why);
+  }
 });
 
 test("restore: a word for the next start, what is lost since when, what is kept", () => {

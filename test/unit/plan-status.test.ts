@@ -23,7 +23,7 @@ const found = {
             dataPercent: 12.5,
             tags: [
               ...["zshield", `zshield.time=${TAKEN_SECONDS}`, "zshield.reason=nightly"],
-              ...["zshield.version=0.0.9", "zshield.hold=upgrade:apt"],
+              ...["zshield.version=0.0.9", "zshield.hold=upgrade:apt", "zshield.boot=b00t"],
             ],
           }
         : volume,
