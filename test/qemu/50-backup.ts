@@ -186,11 +186,12 @@ async function guard(console: Console): Promise<void> {
   must(taken.uuid !== before.uuid && taken.tags.includes("zshield.reason=apt"), "none before apt");
   must(!isHeld(taken), "an upgrade that went well leaves a hold");
 
+  // The backup of the upgrade just before is the way back for this one too.
   await console.output("touch /run/broken");
   const { status } = await console.run(`${apt} install --reinstall /run/zs-test.deb`, 300);
   must(status !== 0, "the package was to fail");
   const way = await onlyBackup(console);
-  must(way.uuid !== taken.uuid && isHeld(way), `after a failed upgrade: ${way.tags.join(" ")}`);
+  must(way.uuid === taken.uuid && isHeld(way), `after a failed upgrade: ${way.tags.join(" ")}`);
   must((await alarms(console)).at(-1) === "failed-upgrade", "no alarm after a failed upgrade");
   await zshield(console, "backup --scheduled", { code: 1, says: /kept: .*upgrade:apt/ });
   await console.run(`${apt} install --reinstall /run/zs-test.deb`, 300);
