@@ -129,7 +129,7 @@ async function checkGrubRefuses(context: Context, image: Image): Promise<void> {
   const drives = [disk(layer, { boot: 0 })];
   const machine = await context.start({ name: "half-merged", drives });
   await chooseEntry(machine, "installed", "latest");
-  await machine.waitFor(/root is not whole until that has ended/, 60, /Linux version/);
+  await machine.waitFor(/root is not whole until that ends/, 60, /Linux version/);
   await machine.kill();
 }
 
