@@ -13,6 +13,8 @@ export interface Merge {
   readonly origin: string;
   readonly start: readonly string[];
   readonly goOn: readonly string[];
+  /** Removes what LVM leaves when the power fails between the end of the merge and the end of its volume. */
+  readonly remove: readonly string[];
   readonly begunBefore: boolean;
 }
 
@@ -53,6 +55,12 @@ export async function merge(
     log("a merge is going on that was interrupted; it is waited for");
     await run(action.goOn, { log });
     await waitForEnd(action, onProgress);
+  }
+  // LVM ends a merge in two commits: the snapshot becomes an ordinary volume, and the volume goes.
+  const left = (await readStates(group)).find((volume) => volume.name === name);
+  if (left && action.begunBefore && !left.merging && left.origin === "") {
+    log("the merge was over, but for the volume that had kept the backup");
+    await run(action.remove, { log });
   }
   const after = await readStates(group);
   const root = after.find((volume) => volume.name === origin);

@@ -158,7 +158,8 @@ export type Action =
   | { readonly do: "check-valid"; readonly group: string; readonly name: string }
   /**
    * Merges the snapshot with `start`; a merge that goes on already, because the power failed in it, is
-   * waited for with `goOn`. Where there is no such snapshot, it is done if it was `begunBefore`.
+   * waited for with `goOn`. Where there is no such snapshot, it is done if it was `begunBefore`; an
+   * ordinary volume of that name is what LVM had not removed yet, and `remove` does.
    */
   | {
       readonly do: "merge";
@@ -167,6 +168,7 @@ export type Action =
       readonly origin: string;
       readonly start: readonly string[];
       readonly goOn: readonly string[];
+      readonly remove: readonly string[];
       readonly begunBefore: boolean;
     }
   /** `look` changes nothing; only where it finds faults, `repair` is run. */

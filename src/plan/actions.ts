@@ -344,6 +344,7 @@ const TABLE: Table = {
         ...lvm(plan, "lvchange", "--config", "activation/polling_interval=1"),
         ...["--poll", "y", `${step.group}/${step.origin}`],
       ],
+      remove: change(plan, "lvremove", "--force", "--yes", `${step.group}/${step.name}`),
       begunBefore: again,
     },
     saveGroup(plan),

@@ -41,7 +41,7 @@ export async function installedLayer(
 async function install(context: OpenContext, root: RootName): Promise<InstalledDisk> {
   const image = await blankDisk(context);
   const card = await context.card(root);
-  const drives = [disk(image, { attach: root === "golden" ? "virtio" : "scsi" })];
+  const drives = [disk(image)];
   const machine =
     root === "golden"
       ? // The whole way, which takes minutes, and which blank-bios judges.

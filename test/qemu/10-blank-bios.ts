@@ -35,7 +35,7 @@ export const scenario: Scenario = {
     must(differences.length === 0, `differs from golden:\n${differences.slice(0, 20).join("\n")}`);
 
     const image = await makeLayer(context.folder, "disk", installed);
-    const alone = await bootDisk(context, disk(image, { attach: "virtio" }));
+    const alone = await bootDisk(context, disk(image));
     checkBooted(alone);
     await checkNoBun(alone.console);
     await checkInstalled(alone.console);

@@ -20,7 +20,10 @@ export const scenario: Scenario = {
   async run(context) {
     const card = await context.card("small");
     const image = await blankDisk(context, "disk", BYTES);
-    const machine = await startRescue(context, { card, drives: [disk(image)] });
+    const machine = await startRescue(context, {
+      card,
+      drives: [disk(image, { attach: "virtio" })],
+    });
     // The copy is as everywhere else; by then the volumes and their file systems are made.
     await machine.waitFor(/step \d+\/\d+ copy-tree begins/, RESULT_SECONDS, RESULT_LINE);
     await machine.kill();

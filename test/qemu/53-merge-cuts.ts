@@ -54,8 +54,8 @@ async function cutMerge(
   const step = findSteps(machine.serial.text()).at(-1)?.kind;
   const state = await readRootState(context.folder, image);
   must(
-    state.root === wanted || !state.isMerging,
-    `${cut.name}: the half merged root does not count as what the backup held`,
+    state.root === wanted || state.backup === wanted,
+    `${cut.name}: neither the root nor a backup is what the backup held`,
   );
   context.note(
     `${cut.crash ? "crash" : "power cut"} ${cut.seconds.toFixed(2)} s into the merge (step ${step}): ` +
