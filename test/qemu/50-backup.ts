@@ -81,8 +81,13 @@ async function timers(console: Console): Promise<void> {
 async function night(console: Console): Promise<void> {
   const before = await onlyBackup(console);
   await console.output(`date -s "$(date -d 'tomorrow 03:31' '+%F %T')"`);
-  const said = "journalctl --quiet --unit zshield-backup.service | grep 'backup taken'";
-  await console.output(`timeout 120 sh -c "until ${said}; do sleep 2; done"`, 150);
+  const journal = "journalctl --quiet --output cat --unit zshield-backup.service";
+  const { status, output } = await console.run(
+    `timeout 120 sh -c "until ${journal} | grep -q 'backup taken'; do sleep 2; done" || ` +
+      `{ ${journal}; systemctl list-timers --all; date; false; }`,
+    200,
+  );
+  must(status === 0, `the night has taken no backup:\n${output}`);
   const nightly = await onlyBackup(console);
   must(nightly.uuid !== before.uuid, "the night has taken no backup");
   must(nightly.tags.includes("zshield.reason=nightly"), nightly.tags.join(" "));

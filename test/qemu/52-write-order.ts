@@ -21,6 +21,7 @@ import {
   disk,
   DISK_BYTES,
   finishRecovery,
+  shutDown,
   startCard,
   startRescue,
   UNATTENDED,
@@ -86,7 +87,8 @@ const rotation: Make = async (context, isSoak) => {
   await zshield(console, "backup --reason recorded", { says: /backup taken/ });
   const end = await count();
   await onlyBackup(console);
-  await booted.machine.kill();
+  // What is killed has writes that its log does not count.
+  await shutDown(booted);
 
   const { description } = (await context.card("golden")).card;
   const old = await backupsOf(context, recording.base);
