@@ -17,6 +17,7 @@ export const scenario: Scenario = {
   title: "backups: nightly, new before old, held, guarded, safe against being killed, and put back",
   minutes: 8,
   needs: ["golden"],
+  soak: true,
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");
     const drive = disk(image);
@@ -83,9 +84,9 @@ async function night(console: Console): Promise<void> {
   await console.output(`date -s "$(date -d 'tomorrow 03:31' '+%F %T')"`);
   const journal = "journalctl --quiet --output cat --unit zshield-backup.service";
   const { status, output } = await console.run(
-    `timeout 120 sh -c "until ${journal} | grep -q 'backup taken'; do sleep 2; done" || ` +
+    `timeout 600 sh -c "until ${journal} | grep -q 'backup taken'; do sleep 2; done" || ` +
       `{ ${journal}; systemctl list-timers --all; date; false; }`,
-    200,
+    700,
   );
   must(status === 0, `the night has taken no backup:\n${output}`);
   const nightly = await onlyBackup(console);

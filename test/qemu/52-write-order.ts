@@ -237,14 +237,14 @@ const KINDS: readonly Kind[] = [
 
 export const scenario: readonly Scenario[] = KINDS.flatMap(
   ({ name, make, needs, minutes, soakMinutes, title }) =>
-    [false, true].map((soak) => ({
-      name: `${soak ? "soak-" : ""}write-order-${name}`,
+    [false, true].map((isWhole) => ({
+      name: `${isWhole ? "soak-" : ""}write-order-${name}`,
       title,
-      minutes: soak ? soakMinutes : minutes,
+      minutes: isWhole ? soakMinutes : minutes,
       needs,
-      soak,
+      soak: true,
       async run(context: Context) {
-        await runCampaign(context, await make(context, soak));
+        await runCampaign(context, await make(context, isWhole));
       },
     })),
 );

@@ -34,7 +34,7 @@ export const scenario: Scenario = {
       parameters: UNATTENDED,
       saved: true,
       words: [
-        /the backup on .* is not valid: it overflowed/,
+        /the backup .*is not valid.*: it overflowed/,
         /choose "Recover to factory default": user and audit data stay/,
       ],
     });
