@@ -23,7 +23,7 @@ export const scenario: Scenario = {
     await console.output("echo stays > /etc/mark && sync");
     console.send("zshield backup");
     const step = 1 + Math.floor(context.random() * 3);
-    const begun = await machine.waitFor(new RegExp(`${step}/\\d+ [a-z ]+`), 120);
+    const begun = await machine.waitFor(new RegExp(`${step}/\\d+ [a-z ]+`), 400);
     const delay = context.random() * 0.4;
     await Bun.sleep(delay * 1000);
     await machine.kill();
