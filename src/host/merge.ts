@@ -56,9 +56,7 @@ export async function merge(
     await run(action.goOn, { log });
     await waitForEnd(action, onProgress);
   }
-  // LVM ends a merge in two commits: the snapshot becomes an ordinary volume, and the volume goes.
-  const left = (await readStates(group)).find((volume) => volume.name === name);
-  if (left && action.begunBefore && !left.merging && left.origin === "") {
+  if (action.begunBefore && isLeftBehind(await readStates(group), name)) {
     log("the merge was over, but for the volume that had kept the backup");
     await run(action.remove, { log });
   }
@@ -97,6 +95,14 @@ async function waitForEnd(
     }
     await Bun.sleep(LOOK_EVERY_MS);
   }
+}
+
+/**
+ * LVM ends a merge in two commits: the snapshot becomes an ordinary volume, and the volume goes. Whether the
+ * power failed between them. Pure.
+ */
+export function isLeftBehind(volumes: readonly VolumeState[], name: string): boolean {
+  return volumes.some((one) => one.name === name && !one.merging && one.origin === "");
 }
 
 function isMerging(volumes: readonly VolumeState[], name: string): boolean {

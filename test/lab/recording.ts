@@ -3,7 +3,7 @@
  * `record` → start a machine with the drive → `judgeStates` with what is expected.
  * Owns: this way, the figures of it, and the names of the places that writes go to. Judges nothing itself.
  */
-import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MIB } from "../../src/model/size.ts";
 import { ESP_BYTES, ESP_START_BYTES } from "../../src/plan/layout.ts";
@@ -85,11 +85,6 @@ export async function isFaithful(folder: string, recording: Recording): Promise<
     replay.close();
     rmSync(working, { force: true });
   }
-}
-
-/** The log is large; once it is judged it is not needed any more. */
-export function dropLog({ logFile }: Recording): void {
-  truncateSync(logFile, 0);
 }
 
 /** A few numbers on a recording, for the report. */

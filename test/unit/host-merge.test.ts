@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import { checkBootable, kernelsIn } from "../../src/host/bootable.ts";
 import { checkFileSystem } from "../../src/host/file-system.ts";
 import { parseVolumeStates } from "../../src/host/lvm.ts";
-import { parseMergePercent } from "../../src/host/merge.ts";
+import { isLeftBehind, parseMergePercent } from "../../src/host/merge.ts";
 import { mapperName, parseSnapshotStatus } from "../../src/host/snapshot.ts";
 
 test("progress of a merge", () => {
@@ -44,6 +44,16 @@ test("a snapshot that is being merged is hidden, and its origin says so", () => 
     { name: "lv-root", origin: "", merging: true },
     { name: "snap0", origin: "lv-root", merging: true },
   ]);
+});
+
+test("what a merge leaves between LVM's last two commits is an ordinary volume", () => {
+  const root = { name: "lv-root", origin: "", merging: false };
+  const left = (origin: string, merging: boolean) =>
+    isLeftBehind([root, { name: "snap0", origin, merging }], "snap0");
+  assert.ok(left("", false));
+  assert.not(left("lv-root", false));
+  assert.not(left("lv-root", true));
+  assert.not(isLeftBehind([root], "snap0"));
 });
 
 test("the newest kernel is first, by number", () => {
