@@ -1,5 +1,6 @@
 /*
- * The two doors to the programs outside: `query` looks and may always be called, `run` changes things.
+ * The two doors to the programs outside: `query` looks and may always be called (`stream` does where there is
+ * too much to keep), `run` changes things.
  * argv arrays and never a shell; an environment built anew; stdin closed unless given; every wait ends,
  * even for a program that hangs in the kernel on a disk that does not answer; memory is bounded.
  * Programs are started in `/`: paths must be absolute. Must not know what the programs are for.
@@ -28,6 +29,12 @@ export interface QueryOptions {
   /** Exit codes that are no failure; default only 0. */
   readonly okCodes?: readonly number[];
   readonly stdin?: string | Uint8Array;
+}
+
+export interface StreamOptions {
+  readonly timeoutMs: number;
+  /** A file that is open; it is read from where it stands. */
+  readonly stdin: number;
 }
 
 export interface RunOptions {
@@ -59,12 +66,36 @@ export async function query(argv: readonly string[], options: QueryOptions = {})
     stderrTail: stderr.text,
     onStdout(piece, stop) {
       bytes += piece.length;
-      if (bytes > MOST_OUTPUT_BYTES) stop();
-      else pieces.push(piece);
+      if (bytes <= MOST_OUTPUT_BYTES) pieces.push(piece);
+      else stop(new Error(`${quote(argv)} printed more than ${MOST_OUTPUT_BYTES} bytes`));
     },
     onStderr: stderr.add,
   });
   return new TextDecoder().decode(Buffer.concat(pieces));
+}
+
+/**
+ * Runs a program that only looks, and hands out its stdout, of which nothing is kept. `take` returns whether
+ * it wants more: if not, the program is ended, and that is no failure. @throws CommandError, or what `take` throws
+ */
+export async function stream(
+  argv: readonly string[],
+  take: (piece: Uint8Array) => boolean,
+  options: StreamOptions,
+): Promise<void> {
+  const stderr = makeTail();
+  const enough = new Error("enough");
+  let isWanted = true;
+  await supervise(argv, {
+    ...options,
+    okCodes: [0],
+    stderrTail: stderr.text,
+    onStdout(piece, stop) {
+      if (isWanted) isWanted = take(piece);
+      if (!isWanted) stop(enough);
+    },
+    onStderr: stderr.add,
+  }).catch((error: unknown) => (error === enough ? undefined : Promise.reject(error)));
 }
 
 /** Runs a program that changes something. @throws CommandError */
@@ -129,13 +160,16 @@ export function tellFailure(error: unknown): string {
     : `${messageOf(error)} (${last.trim()})`;
 }
 
+/** A number is a file that is open. */
+type Stdin = string | Uint8Array | number | undefined;
+
 interface Supervision {
   readonly timeoutMs: number | undefined;
   readonly okCodes: readonly number[];
-  readonly stdin: string | Uint8Array | undefined;
+  readonly stdin: Stdin;
   stderrTail(): string;
-  /** `stop` kills the program: it printed more than anyone can want. */
-  onStdout(piece: Uint8Array, stop: () => void): void;
+  /** `stop` kills the program, and its reason is thrown. */
+  onStdout(piece: Uint8Array, stop: (reason: Error) => void): void;
   onStderr(piece: Uint8Array): void;
   /** When no more output will come. */
   onEnd?(): void;
@@ -154,9 +188,7 @@ async function supervise(argv: readonly string[], on: Supervision): Promise<numb
     trouble ??= reason;
     killGroup(child.pid);
   };
-  const flood = () =>
-    stop(new Error(`${quote(argv)} printed more than ${MOST_OUTPUT_BYTES} bytes`));
-  const stdout = drain(child.stdout, (piece) => on.onStdout(piece, flood), stop);
+  const stdout = drain(child.stdout, (piece) => on.onStdout(piece, stop), stop);
   const stderr = drain(child.stderr, (piece) => on.onStderr(piece), stop);
   const pipes = Promise.all([stdout.done, stderr.done]);
 
@@ -182,12 +214,12 @@ async function supervise(argv: readonly string[], on: Supervision): Promise<numb
   return code;
 }
 
-function start(argv: string[], stdin: string | Uint8Array | undefined) {
+function start(argv: string[], stdin: Stdin) {
   try {
     return Bun.spawn(argv, {
       cwd: "/",
       env: { ...ENVIRONMENT },
-      stdin: stdin === undefined ? "ignore" : toBytes(stdin),
+      stdin: stdin === undefined ? "ignore" : typeof stdin === "number" ? stdin : toBytes(stdin),
       stdout: "pipe",
       stderr: "pipe",
       // A group of its own, so that a time-out reaches the program's children too.

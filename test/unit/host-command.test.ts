@@ -1,10 +1,13 @@
 /*
  * The two doors: exit codes, time-outs, signals, what a program may see of us, and lines of progress.
  */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandError, type CommandOutcome } from "../../src/errors.ts";
-import { findTool, makeLines, query, quote, run } from "../../src/host/command.ts";
+import { findTool, makeLines, query, quote, run, stream } from "../../src/host/command.ts";
 
 const sh = (script: string) => ["sh", "-c", script];
 
@@ -63,6 +66,33 @@ test("query: a daemon that keeps the pipes open is not waited for", async () => 
 test("query: a program that prints without end is stopped", async () => {
   const error = await query(["yes"]).catch((reason: unknown) => reason);
   assert.match(String(error), /printed more than/);
+});
+
+test("stream: from where a file stands; ended early is no failure, everything else is", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zs-command-"));
+  writeFileSync(join(folder, "file"), "0123456789");
+  const file = openSync(join(folder, "file"), "r");
+  const options = { timeoutMs: 30_000, stdin: file };
+  readSync(file, new Uint8Array(4), 0, 4, null);
+  let text = "";
+  const take = (piece: Uint8Array) => {
+    text += new TextDecoder().decode(piece);
+    return true;
+  };
+  await stream(["cat"], take, options);
+  assert.is(text, "456789");
+  let pieces = 0;
+  await stream(["yes"], () => (pieces += 1) < 3, options);
+  assert.is(pieces, 3);
+  const failed = await outcomeOf(stream(sh("echo x; exit 5"), take, options));
+  assert.equal(failed, { kind: "exit", code: 5 });
+  const fails = () => {
+    throw new Error("damaged");
+  };
+  const error = await stream(["yes"], fails, options).catch((reason: unknown) => reason);
+  assert.match(String(error), /damaged/);
+  closeSync(file);
+  rmSync(folder, { recursive: true });
 });
 
 test("the environment is made anew", async () => {
