@@ -1,15 +1,17 @@
 /*
  * Whether the next start will find its root: once root has a snapshot, an initramfs without dm-snapshot
- * cannot activate it. Asks the distribution's own tool (dracut's lsinitrd, Debian's lsinitramfs); what was
- * seen is remembered by the file's size and time, since the listing takes seconds.
+ * cannot activate it. Each image is read once and as a stream; what is packed is unpacked by the program that
+ * packed it. lsinitrd and lsinitramfs unpack it several times, a minute and more on a slow machine.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { release } from "node:os";
+import { isInit, isSnapshotModule, unpackerOf, walkNames } from "../model/cpio-names.ts";
+import { MIB } from "../model/size.ts";
 import { kernelsIn } from "./bootable.ts";
-import { findTool, query, tellFailure } from "./command.ts";
+import { stream, tellFailure } from "./command.ts";
 
-const CACHE = "/run/zshield/initramfs.json";
+const PIECE_BYTES = MIB;
 const TIMEOUT_MS = 300_000;
 
 export interface InitramfsLook {
@@ -17,10 +19,6 @@ export interface InitramfsLook {
   readonly without: readonly string[];
   /** Why nothing can be said of an image. */
   readonly unknown: readonly string[];
-}
-
-export function hasSnapshotModule(listing: string): boolean {
-  return /(^|[\s/])dm[-_]snapshot\.ko(\.(xz|zst|gz))?\s*$/m.test(listing);
 }
 
 /** The images of the newest kernel and of the one that runs. */
@@ -56,24 +54,63 @@ function isBuiltIn(root: string, kernel: string): boolean {
   }
 }
 
+/** @throws Error or CommandError where that cannot be told */
 async function hasModule(path: string): Promise<boolean> {
-  const { size, mtimeMs, ino } = statSync(path);
-  const key = `${path} ${ino} ${size} ${mtimeMs}`;
-  const known = readCache();
-  const seen = known[key];
-  if (seen !== undefined) return seen;
-  const tool = ["lsinitrd", "lsinitramfs"].find((name) => findTool(name) !== undefined);
-  if (tool === undefined) throw new Error("there is neither lsinitrd nor lsinitramfs");
-  const found = hasSnapshotModule(await query([tool, path], { timeoutMs: TIMEOUT_MS }));
-  mkdirSync("/run/zshield", { recursive: true, mode: 0o700 });
-  writeFileSync(CACHE, JSON.stringify({ ...known, [key]: found }), { mode: 0o600 });
-  return found;
+  const file = openSync(path, "r");
+  try {
+    return await readHasModule(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
-function readCache(): Record<string, boolean> {
-  try {
-    return JSON.parse(readFileSync(CACHE, "utf8")) as Record<string, boolean>;
-  } catch {
-    return {};
+/** Reads on only until the module is found. */
+async function readHasModule(file: number): Promise<boolean> {
+  let hasInit = false;
+  let isFound = false;
+  const take = (name: string) => {
+    hasInit ||= isInit(name);
+    isFound ||= isSnapshotModule(name);
+  };
+  let walk = walkNames(take);
+  const add = (piece: Uint8Array): boolean => {
+    walk.add(piece);
+    return !isFound && !walk.foreign();
+  };
+  for (const piece of piecesOf(file)) if (!add(piece)) break;
+  const packed = walk.foreign();
+  if (packed) {
+    const unpacker = unpackerOf(packed.magic);
+    if (!unpacker) throw new Error(`what begins at byte ${packed.at} is no archive`);
+    walk = walkNames(take);
+    skip(file, packed.at);
+    await stream(unpacker, add, { timeoutMs: TIMEOUT_MS, stdin: file });
+  }
+  if (isFound) return true;
+  const why = walk.foreign() ? "what was packed is no archive" : walk.whyNotWhole();
+  if (why !== undefined) throw new Error(why);
+  // What was cut off between two archives looks whole.
+  if (!hasInit) throw new Error("it holds no init, so it is not all there");
+  return false;
+}
+
+/** From the beginning, wherever the file stands; it stays there. Each piece is good until the next. */
+function* piecesOf(file: number): Generator<Uint8Array> {
+  const buffer = new Uint8Array(PIECE_BYTES);
+  for (let at = 0; ;) {
+    const count = readSync(file, buffer, 0, buffer.length, at);
+    if (count === 0) return;
+    at += count;
+    yield buffer.subarray(0, count);
+  }
+}
+
+/** Reads what is passed over, since there is no call that only moves. */
+function skip(file: number, sizeBytes: number): void {
+  const buffer = new Uint8Array(PIECE_BYTES);
+  for (let left = sizeBytes; left > 0;) {
+    const count = readSync(file, buffer, 0, Math.min(buffer.length, left), null);
+    if (count === 0) return;
+    left -= count;
   }
 }

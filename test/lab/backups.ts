@@ -16,7 +16,7 @@ export interface Snapshot {
   readonly valid: boolean;
 }
 
-/** A backup run under emulation: looking into the initramfs alone takes a minute or two, the first time. */
+/** A backup run under emulation. */
 const SECONDS = 300;
 
 /** Every volume whose name begins with `snap0`; half made ones too, which are not valid. */

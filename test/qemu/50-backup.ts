@@ -229,7 +229,8 @@ async function initramfs(console: Console): Promise<void> {
   await console.output(
     [
       `cp "/boot/vmlinuz-$(uname -r)" /boot/vmlinuz-${later}`,
-      `cd /usr && echo bin/true | cpio -o -H newc > /boot/initrd.img-${later}`,
+      "mkdir /run/later && cd /run/later && touch init",
+      `echo init | cpio -o -H newc > /boot/initrd.img-${later}`,
     ].join(" && "),
   );
   const words = new RegExp(`initrd.img-${later} holds no dm-snapshot[^]*make it anew`);

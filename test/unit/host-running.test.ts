@@ -16,7 +16,6 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { changeAlarmMemory, raiseAlarm, readAlarmMemory } from "../../src/host/alarms.ts";
 import { listHooks, runHook } from "../../src/host/hooks.ts";
-import { hasSnapshotModule, readInitramfs } from "../../src/host/initramfs.ts";
 import { withLock } from "../../src/host/lock.ts";
 import { lastReport, parseHealth, parseSnapshotFacts } from "../../src/host/running.ts";
 import { CommandError, LockConflict, Refusal } from "../../src/errors.ts";
@@ -148,34 +147,6 @@ test("a memory that cannot be written is said, and stops no alarm", () => {
     below,
   );
   assert.match(lines.join(), /alarms\.json could not be written/);
-});
-
-test("dm-snapshot in a listing of dracut and of initramfs-tools, packed or not", () => {
-  for (const line of [
-    "-rw-r--r--   1 root     root        80552 Nov 20 02:11 usr/lib/modules/6.1.0/kernel/drivers/md/dm-snapshot.ko",
-    "usr/lib/modules/6.1.0/kernel/drivers/md/dm-snapshot.ko.xz",
-    "lib/modules/5.14.0/kernel/drivers/md/dm-snapshot.ko.zst  ",
-  ]) {
-    assert.ok(hasSnapshotModule(`bin\n${line}\netc`), line);
-  }
-  for (const line of ["lib/dm-snapshot.ko.sig", "a/dm-snapshot-x.ko", "xdm-snapshot.ko", ""]) {
-    assert.not.ok(hasSnapshotModule(line), line);
-  }
-});
-
-test("the initramfs: a module that is built in counts, one without an image cannot be told", async () => {
-  const root = join(folder, "root");
-  const modules = join(root, "lib/modules/6.2.0");
-  mkdirSync(modules, { recursive: true });
-  mkdirSync(join(root, "boot"), { recursive: true });
-  writeFileSync(join(root, "boot/vmlinuz-6.2.0"), "");
-  writeFileSync(join(root, "boot/vmlinuz-6.1.0"), "");
-  assert.equal(await readInitramfs(root, "6.1.0"), {
-    without: [],
-    unknown: ["kernel 6.2.0 has no initramfs", "kernel 6.1.0 has no initramfs"],
-  });
-  writeFileSync(join(modules, "modules.builtin"), "kernel/drivers/md/dm-snapshot.ko\n");
-  assert.equal(await readInitramfs(root, "other"), { without: [], unknown: [] });
 });
 
 test("LVM's words on a snapshot", () => {
