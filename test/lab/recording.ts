@@ -74,6 +74,28 @@ export async function judgeStates(
   }
 }
 
+/** The disk as the machine left it, as often as `use` wants to see it; what is written to it is taken back. */
+export async function withEnd<T>(
+  { base, logFile }: Pick<Recording, "base" | "logFile">,
+  folder: string,
+  use: (show: <S>(look: (disk: CrashedDisk) => Promise<S>) => Promise<S>) => Promise<T>,
+): Promise<T> {
+  const log = readWriteLog(logFile);
+  const working = join(folder, "ended.raw");
+  const replay = await openReplay(base.file, log, working);
+  const { length } = log.entries;
+  const end: CrashState = {
+    ...{ epoch: { flush: 0, begin: length, end: length }, phase: "end", kind: "flushed" },
+    ...{ pieces: [], name: "the end" },
+  };
+  try {
+    return await use((look) => replay.show(end, look));
+  } finally {
+    replay.close();
+    rmSync(working, { force: true });
+  }
+}
+
 /** Whether the whole log gives the disk that the machine left: else no state can be trusted. */
 export async function isFaithful(folder: string, recording: Recording): Promise<boolean> {
   const working = join(folder, "replayed.raw");

@@ -1,20 +1,24 @@
 /*
  * A campaign over one recording: states of it are judged on the host, one of them is started for real, and
- * a control leaves flushes out, which has to be noticed.
+ * two controls have to be noticed: flushes that are left out, and damages to the disk as it is at the end.
  * Owns: the course of a campaign, and its report. The scenario says what is recorded and what has to hold.
  */
 import { join } from "node:path";
+import { DAMAGES, undetectedDamages } from "./broken-disks.ts";
 import { judgeCrashed, type Expectation } from "./crash-judge.ts";
 import type { Selection } from "./crash-states.ts";
 import { command } from "./command.ts";
 import type { Image } from "./images.ts";
+import { readVolumes } from "./inspect.ts";
 import {
   describeLog,
   isFaithful,
   judgeStates,
+  withEnd,
   type JudgedState,
   type Recording,
 } from "./recording.ts";
+import type { CrashedDisk } from "./replay.ts";
 import { must, type Context } from "./scenario.ts";
 import { readWriteLog } from "./write-log.ts";
 
@@ -95,6 +99,17 @@ export async function runCampaign(context: Context, campaign: Campaign): Promise
   context.note(
     `control, flushes left out: after ${control.length} states ${found.state.name}: ${found.faults[0]?.slice(0, 300)}`,
   );
+
+  const undetected = await withEnd(recording, folder, async (show) => {
+    const volumes = await show(({ file }) => readVolumes(folder, file));
+    const judge = async (broken: CrashedDisk) => (await judgeCrashed(broken, expected)).faults;
+    return undetectedDamages(show, volumes, judge);
+  });
+  must(
+    undetected.length === 0,
+    `of ${DAMAGES.length} damages the judge did not notice ${undetected.length}:\n${undetected.join("\n")}`,
+  );
+  context.note(`control, a damaged disk: ${DAMAGES.length} of ${DAMAGES.length} damages noticed`);
   return { states: judged.length };
 }
 

@@ -1,17 +1,25 @@
 /*
- * The parts of the crash judge that need no disk: what a record promises, where LVM's metadata says that a
- * snapshot lies, which words of e2fsck tell of damage.
+ * The parts of the crash judge that need no installed disk: what a record promises, where LVM's metadata says
+ * that a snapshot lies, which words of e2fsck tell of damage; and the damages of its control.
  */
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { freshJournal } from "../../src/model/journal.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan } from "../../src/model/step.ts";
+import { CORE_OFFSETS_BYTES } from "../../src/model/boot-sector.ts";
 import { planFactory } from "../../src/plan/factory.ts";
+import { ESP_BYTES, ESP_START_BYTES } from "../../src/plan/layout.ts";
+import { DAMAGES, undetectedDamages } from "../lab/broken-disks.ts";
 import { parseVolumes } from "../lab/inspect.ts";
 import { complaintsOf } from "../lab/judge-volumes.ts";
 import { INSTALLED, NOTHING, promisesOf, type Promises } from "../lab/promises.ts";
+import { withEnd } from "../lab/recording.ts";
+import { withOpen, writeBytes } from "../lab/sparse.ts";
 import { config, ids, installed, machine, record, wish } from "./example.ts";
 
 function atStep(plan: Plan, next: number): StateRecord {
@@ -164,6 +172,120 @@ lv-root: 11/65536 files (0.0% non-contiguous), 12955/262144 blocks
   const damage = "Inode 14, i_blocks is 8, should be 0.  Fix? yes";
   assert.equal(complaintsOf(`${harmless}${damage}\n`), [damage]);
   assert.equal(complaintsOf("Block bitmap differences:  -(100--103)\nFix? yes\n").length, 1);
+});
+
+const GROUP_BYTES = ESP_START_BYTES + ESP_BYTES;
+const VOLUMES = [
+  { name: "lv-root", startBytes: GROUP_BYTES + MIB, sizeBytes: 2 * MIB },
+  { name: "snap0", startBytes: GROUP_BYTES + 3 * MIB, sizeBytes: MIB },
+].map((volume) => ({ ...volume, uuid: "", tags: [] }));
+const KERNEL_BYTES = ESP_START_BYTES + 8 * MIB;
+
+/** What the damages look for, and nothing else. */
+function sketchDisk(folder: string) {
+  const base = { file: join(folder, "base.raw"), format: "raw" } as const;
+  const logFile = join(folder, "disk.writes");
+  const superblock = Buffer.alloc(512);
+  superblock.writeBigUInt64LE(0x6a736677736872n, 0);
+  superblock.writeBigUInt64LE(1n, 8);
+  superblock.writeUInt32LE(512, 24);
+  writeFileSync(logFile, superblock);
+  writeFileSync(base.file, "");
+  truncateSync(base.file, GROUP_BYTES + 8 * MIB);
+  const sector0 = Buffer.alloc(512);
+  sector0.writeBigUInt64LE(BigInt(CORE_OFFSETS_BYTES[0] / 512), 0x5c);
+  const kernel = Buffer.alloc(3 * MIB, 7);
+  kernel.set([0x55, 0xaa], 0x1fe);
+  kernel.set(Buffer.from("HdrS"), 0x202);
+  const group = Buffer.alloc(4096);
+  group.writeUInt32LE(40, 8);
+  const state = Buffer.from(`# GRUB Environment Block\nzs_sequence=1\nzs_phase=installed\n`);
+  const parts: [number, Uint8Array][] = [
+    [0, sector0],
+    [ESP_START_BYTES + MIB, state],
+    [ESP_START_BYTES + 2 * MIB, state],
+    // As in GRUB's linux.mod.
+    [ESP_START_BYTES + 4 * MIB, Buffer.from("HdrS")],
+    [KERNEL_BYTES, kernel],
+    [GROUP_BYTES + 8192, Buffer.from("lv-audit {} lv-audit {}")],
+    [GROUP_BYTES + MIB + 4096, group],
+    [GROUP_BYTES + MIB + 40 * 4096, Buffer.alloc(4096, 9)],
+  ];
+  withOpen(base.file, "r+", (file) => {
+    for (const [at, bytes] of parts) writeBytes(file, at, bytes);
+  });
+  return { base, logFile };
+}
+
+test("the judge's control: each damage is one, in its place, and is taken back", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zs-broken-"));
+  try {
+    const recording = sketchDisk(folder);
+    await withEnd(recording, folder, async (show) => {
+      const places: number[][] = [];
+      for (const { make } of DAMAGES) {
+        const written: { at: number; before: Buffer; after: Uint8Array }[] = [];
+        await show(async (disk) => {
+          const write = (at: number, after: Uint8Array) => {
+            written.push({ at, before: disk.read(at, after.length), after });
+            disk.write(at, after);
+          };
+          make({ ...disk, write }, VOLUMES);
+          for (const { before, after } of written) assert.not.equal(before, Buffer.from(after));
+        });
+        const held = await show(async (disk) =>
+          written.map(({ at, before }) => disk.read(at, before.length)),
+        );
+        assert.equal(
+          held,
+          written.map(({ before }) => before),
+        );
+        places.push(written.map(({ at }) => at));
+      }
+      const group = GROUP_BYTES + 8192;
+      assert.equal(places, [
+        [1024],
+        [ESP_START_BYTES + MIB + 40, ESP_START_BYTES + 2 * MIB + 40],
+        [KERNEL_BYTES + 2 * MIB],
+        [CORE_OFFSETS_BYTES[0] + 3000],
+        [0, CORE_OFFSETS_BYTES[1] + 3000],
+        [group, group + "lv-audit {} ".length],
+        [GROUP_BYTES + 3 * MIB + 4],
+        [GROUP_BYTES + MIB + 40 * 4096],
+      ]);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the judge's control: what a judge does not notice, or calls something else, is told", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zs-broken-"));
+  try {
+    await withEnd(sketchDisk(folder), folder, async (show) => {
+      const blind = await undetectedDamages(show, VOLUMES, async () => []);
+      assert.equal(
+        blind,
+        DAMAGES.map(({ name }) => `${name}: good`),
+      );
+      let looks = 0;
+      const vague = async () => ((looks += 1) > 1 ? ["something is wrong"] : []);
+      assert.is((await undetectedDamages(show, VOLUMES, vague)).length, DAMAGES.length);
+      const always = async () => ["GRUB's core is not whole"];
+      const error = await undetectedDamages(show, VOLUMES, always).catch(
+        (reason: unknown) => reason,
+      );
+      assert.match(String(error), /the disk is not good/);
+      const store = VOLUMES[1]?.startBytes ?? 0;
+      const left = await undetectedDamages(show, VOLUMES, async (disk) =>
+        disk.read(store + 4, 1)[0] === 0 ? [] : ["the store of snap0: it is marked as not valid"],
+      );
+      assert.is(left.length, DAMAGES.length - 1);
+      assert.not.ok(left.some((words) => words.startsWith("the backup's store")));
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();
