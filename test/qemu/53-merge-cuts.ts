@@ -159,8 +159,8 @@ async function checkControl(
 ): Promise<void> {
   const hasty = await mutate(context.folder, card, {
     file: "host/merge.ts",
-    from: "await waitForEnd(action, onProgress);\n  }\n  const after",
-    to: "return;\n  }\n  const after",
+    from: "await waitForEnd(action, onProgress);",
+    to: "return;",
   });
   const machine = await startRescue(context, {
     ...{ card: hasty, drives: [disk(image)], parameters: UNATTENDED },
