@@ -43,13 +43,19 @@ export async function merge(
   if (snapshot && !snapshot.merging) {
     const status = await readSnapshotStatus(group, name);
     const total = status.kind === "valid" ? status.usedBytes : 0;
-    await run(action.start, {
-      log,
-      onLine(line) {
-        const percent = parseMergePercent(line);
-        if (percent !== undefined) onProgress(Math.round((total * percent) / 100), total);
-      },
-    });
+    try {
+      await run(action.start, {
+        log,
+        onLine(line) {
+          const percent = parseMergePercent(line);
+          if (percent !== undefined) onProgress(Math.round((total * percent) / 100), total);
+        },
+      });
+    } catch (error) {
+      // LVM only ends with an exit code; whether root is half merged now the kernel knows.
+      const now = await readSnapshotStatus(group, origin).catch(() => undefined);
+      throw now?.kind === "bad" ? halfMerged(name, now.why, error) : error;
+    }
   }
   if (isMerging(await readStates(group), name)) {
     log("a merge is going on that was interrupted; it is waited for");
@@ -77,12 +83,7 @@ async function waitForEnd(
   let giveUp = Date.now() + PATIENCE_MS;
   for (;;) {
     const status = await readSnapshotStatus(group, origin);
-    if (status.kind === "bad") {
-      throw new Error(
-        `the merge of ${name} failed (${status.why}): the root is half of the backup and half of what ` +
-          'it was; only "Recover to factory default" makes it whole',
-      );
-    }
+    if (status.kind === "bad") throw halfMerged(name, status.why);
     if (status.kind === "valid") {
       most = Math.max(most, status.usedBytes);
       if (status.usedBytes < least) giveUp = Date.now() + PATIENCE_MS;
@@ -95,6 +96,14 @@ async function waitForEnd(
     }
     await Bun.sleep(LOOK_EVERY_MS);
   }
+}
+
+function halfMerged(name: string, why: string, cause?: unknown): Error {
+  return new Error(
+    `the merge of ${name} failed (${why}): the root is half of the backup and half of what it was; ` +
+      'only "Recover to factory default" makes it whole',
+    { cause },
+  );
 }
 
 /**
