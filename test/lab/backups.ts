@@ -17,7 +17,7 @@ export interface Snapshot {
 }
 
 /** A backup run under emulation. */
-const SECONDS = 300;
+export const BACKUP_SECONDS = 300;
 
 /** Every volume whose name begins with `snap0`; half made ones too, which are not valid. */
 export async function snapshots(console: Console): Promise<Snapshot[]> {
@@ -63,7 +63,7 @@ export async function zshield(
   words: string,
   wanted: { code?: number; says?: RegExp | undefined } = {},
 ): Promise<string> {
-  const { output, status } = await console.run(`zshield ${words}`, SECONDS);
+  const { output, status } = await console.run(`zshield ${words}`, BACKUP_SECONDS);
   const { code = 0, says } = wanted;
   must(status === code, `zshield ${words} ended with ${status}, not ${code}:\n${output}`);
   must(
