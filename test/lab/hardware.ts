@@ -9,6 +9,12 @@ export const ATTACHMENTS = ["virtio", "nvme", "sata", "scsi", "megasas", "usb"] 
 export type Attachment = (typeof ATTACHMENTS)[number];
 export type Firmware = "bios" | "uefi";
 
+/**
+ * Without ERMS: the kernel would clear and copy memory by `rep movsb`, which QEMU emulates a byte at a time;
+ * golden's start takes twice as long with it.
+ */
+const CPU = "max,erms=off";
+
 const SECTOR = 512;
 const EIO = 5;
 
@@ -69,7 +75,7 @@ export function machineArguments(
   const argv = [
     "qemu-system-x86_64",
     ...["-name", options.name, "-nodefaults", "-no-user-config", "-no-reboot"],
-    ...["-machine", "q35", "-accel", accelerator, "-cpu", options.cpu ?? "max", "-smp", "1"],
+    ...["-machine", "q35", "-accel", accelerator, "-cpu", options.cpu ?? CPU, "-smp", "1"],
     ...["-m", `${options.memoryMiB ?? 1024}M`],
     ...["-display", "none", "-vga", "std", "-nic", "none"],
     ...["-smbios", `type=1,manufacturer=zshield,product=lab,serial=${options.serialNumber ?? "1"}`],
