@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { Refusal } from "../errors.ts";
 import { parseDiskSelector } from "./cmdline.ts";
 import { parseDocument } from "./document.ts";
+import { faultOfGrubHash, faultOfHash } from "./password.ts";
 import { KIB, MIB, parseSize, printSize, sizeOn, type Size } from "./size.ts";
 
 /** Where the volume group begins: behind the BIOS boot partition and the ESP. */
@@ -70,6 +71,20 @@ const MountPoint = v.pipe(
     "would hide a part of the system",
   ),
 );
+
+/** A hash that `faultOf` takes, or "" for none. No message repeats what was given: it may be a password. */
+const hash = (faultOf: (text: string) => string | undefined) =>
+  v.optional(
+    v.pipe(
+      v.string("must be a hash in quotes"),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed || dataset.value === "") return;
+        const fault = faultOf(dataset.value);
+        if (fault !== undefined) addIssue({ message: fault });
+      }),
+    ),
+    "",
+  );
 
 const volume = (size: string, mount: string) =>
   v.optional(
@@ -144,6 +159,25 @@ const ConfigSchema = v.strictObject({
     v.strictObject({
       /** What follows a recovery where the command line does not say. */
       then: v.optional(v.picklist(["reboot", "poweroff", "halt"]), "reboot"),
+    }),
+    {},
+  ),
+  rescue: v.optional(
+    v.strictObject({
+      /** Of the password that the rescue system asks a person for; "": it asks for none. */
+      "password-hash": hash(faultOfHash),
+      /** GRUB's name for who may edit its entries, and the hash of their password; "": everybody may. */
+      "grub-user": v.optional(
+        v.pipe(
+          v.string(),
+          v.regex(
+            /^[A-Za-z][A-Za-z0-9_-]{0,31}$/,
+            "must be letters, digits, - and _, a letter first",
+          ),
+        ),
+        "technician",
+      ),
+      "grub-password-hash": hash(faultOfGrubHash),
     }),
     {},
   ),

@@ -45,6 +45,14 @@ for (const [text, ...wanted] of [
   ["[backup]\nhook-seconds = 0", /backup\.hook-seconds: must be 1 to 3600/],
   ["[backup]\nbefore-upgrades = 'no'", /backup\.before-upgrades: must be true or false/],
   ["[backup]\nevery = 'day'", /backup\.every: there is no such key/],
+  [
+    "[rescue]\npassword-hash = 'letmein'",
+    /rescue\.password-hash: must be a hash as `zshield password`/,
+  ],
+  ["[rescue]\npassword-hash = 7", /rescue\.password-hash: must be a hash in quotes/],
+  ["[rescue]\ngrub-user = 'a b'", /rescue\.grub-user: must be letters/],
+  ["[rescue]\ngrub-password-hash = 'letmein'", /must be a hash as grub-mkpasswd-pbkdf2/],
+  ["[rescue]\npassword = 'letmein'", /rescue\.password: there is no such key/],
   ["= 3", /is not TOML/],
   ["[disk]\nsmallst = 1\n[volume.root]\nsize = 12", /disk\.smallst/, /volume\.root\.size/],
 ] as [string, ...RegExp[]][]) {
@@ -59,6 +67,14 @@ for (const [text, ...wanted] of [
     assert.ok(faults.length >= wanted.length);
   });
 }
+
+test("no fault of a hash repeats what may be a password", () => {
+  for (const key of ["password-hash", "grub-password-hash"]) {
+    const faults = faultsOf(`[rescue]\n${key} = 'letmein'`);
+    assert.is(faults.length, 1);
+    assert.not.match(faults.join("\n"), /letmein/);
+  }
+});
 
 test("the card's own zshield.toml holds exactly the defaults", async () => {
   const text = await Bun.file(new URL("../../build/zshield.toml", import.meta.url).pathname).text();
