@@ -11,6 +11,7 @@ import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { check } from "./commands/check.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
+import { makePassword } from "./commands/password.ts";
 import { recover } from "./commands/recover.ts";
 import { restoreCancel, restoreLatest } from "./commands/restore.ts";
 import { checkGuardName, upgradeGuard } from "./commands/upgrade-guard.ts";
@@ -143,6 +144,14 @@ export const VERBS: readonly Verb[] = [
     options: {},
     words: [1, 1],
     run: (_values, [file = ""]) => checkConfigFile(file),
+  },
+  {
+    name: "password",
+    usage: "password",
+    summary: "make the hash of a rescue password for zshield.toml",
+    options: {},
+    words: [0, 0],
+    run: () => makePassword(),
   },
   {
     name: "tools",

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { visible } from "../model/text.ts";
+import { setEcho, showTypingNow } from "./typing.ts";
 
 export interface Consoles {
   /** One line on every console; control characters in it are made visible. */
@@ -12,6 +13,11 @@ export interface Consoles {
   drain(): Promise<void>;
   /** The next line that somebody types anywhere. What was typed before the question does not count. */
   ask(question: string): Promise<string>;
+  /**
+   * The same, but what is typed cannot be seen, on no console; it stays so until the next `ask`, so
+   * that nothing shows between one try and the next.
+   */
+  askSecret(question: string): Promise<string>;
 }
 
 /** Typed before the question was on the screen: keys held down while the machine booted. */
@@ -22,12 +28,35 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
   const line = (text: string) => {
     for (const path of paths) writeTo(path, `${visible(text)}\r\n`);
   };
+  let isHidden = false;
+  const hide = async (wanted: boolean) => {
+    if (isHidden === wanted) return;
+    isHidden = wanted;
+    await Promise.all(paths.map((path) => setEcho(path, !wanted)));
+  };
+  const read = (question: string) => {
+    line(question);
+    return readLine(paths, () => line("that was typed before the question; type it again:"));
+  };
+  // Whoever ends this process finds terminals that show what is typed.
+  const end = (signal: NodeJS.Signals) => {
+    if (isHidden) showTypingNow(paths);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, end);
   return {
     line,
-    drain: async () => void (await Promise.all(paths.map(drainTerminal))),
+    async drain() {
+      isHidden = false;
+      await Promise.all(paths.map((path) => setEcho(path, true)));
+    },
     async ask(question) {
-      line(question);
-      return readLine(paths, () => line("that was typed before the question; type it again:"));
+      await hide(false);
+      return read(question);
+    },
+    async askSecret(question) {
+      await hide(true);
+      return read(question);
     },
   };
 }
@@ -67,13 +96,6 @@ function writeWhole(terminal: number, bytes: Buffer): void {
   }
 }
 
-/** stty applies its settings, here one that holds already, when all output has been sent (TCSADRAIN). */
-async function drainTerminal(path: string): Promise<void> {
-  const stty = Bun.spawn(["stty", "-F", path, "echo"], { stdio: ["ignore", "ignore", "ignore"] });
-  await Promise.race([stty.exited, Bun.sleep(10_000)]);
-  stty.kill("SIGKILL");
-}
-
 function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }
@@ -96,13 +118,16 @@ async function readLine(paths: readonly string[], tellDeaf: () => void): Promise
       return [];
     }
   });
+  // With no terminal to read from there is nobody to answer: wait, do not decide.
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const nobody = new Promise<never>(() => (timer = setInterval(() => undefined, 60_000)));
   try {
     return await Promise.race([
       ...readers.map((reader) => firstLine(reader.stdout, deafUntil, onDeaf)),
-      // With no terminal to read from there is nobody to answer: wait, do not decide.
-      new Promise<string>(() => setInterval(() => undefined, 60_000)),
+      nobody,
     ]);
   } finally {
+    clearInterval(timer);
     for (const reader of readers) reader.kill("SIGKILL");
   }
 }
