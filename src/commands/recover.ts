@@ -27,6 +27,7 @@ import { OPERATIONS, type Operation } from "../model/operation.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { VERSION } from "../version.ts";
+import { makeGate, type Gate } from "./gate.ts";
 import { openConsoles, type Consoles } from "../ui/consoles.ts";
 import { explain } from "../ui/explain.ts";
 import {
@@ -46,13 +47,15 @@ interface Session {
   readonly consoles: Consoles;
   readonly log: Log;
   readonly watchdog: Watchdog;
+  /** Passed before a person sees or decides anything. */
+  readonly gate: Gate;
 }
 
 export async function recover(): Promise<never> {
   const consoles = openConsoles();
   const log = openLog();
   const watchdog = startWatchdog(log.line);
-  const session = { consoles, log, watchdog };
+  const doorway = { askSecret: consoles.askSecret, say: consoles.line };
   writeFileSync(UNCHANGED_FILE, "");
   consoles.line(`zshield ${VERSION}: recovery`);
   let request: Request;
@@ -61,9 +64,13 @@ export async function recover(): Promise<never> {
     request = parseCmdline(readFileSync("/proc/cmdline", "utf8"));
     config = loadConfig();
   } catch (error) {
+    // Nothing is known of a password here, and nothing that it would protect can be chosen.
+    const session = { consoles, log, watchdog, gate: makeGate("", doorway) };
     tell(session, error, { operation: "none", version: "" });
     return choose(session, ["reboot", "poweroff"]);
   }
+  const gate = makeGate(config.rescue["password-hash"], doorway);
+  const session = { consoles, log, watchdog, gate };
   if (request.operation === "menu") return menu(session, request, config);
   const operation = request.operation === "none" ? "default" : request.operation;
   return attempt(session, request, config, operation, false);
@@ -83,9 +90,13 @@ async function attempt(
   try {
     const machine = await lookUntilReady(session, request, operation);
     version = machine.card?.description.version ?? "";
-    for (const line of machineLines(machine)) consoles.line(line);
+    const isLocked = config.rescue["password-hash"] !== "";
+    const show = () => machineLines(machine).forEach(consoles.line);
+    if (!isLocked) show();
     const decision = decide(machine, config, request, makeIds(), { operation, anew });
     disk = decision.disk;
+    if (decision.plan.asks && !decision.journal) await session.gate();
+    if (isLocked) show();
     for (const line of planLines(decision.plan)) consoles.line(line);
     if (decision.journal) {
       consoles.line(`an interrupted recovery goes on at step ${decision.journal.next + 1}`);
@@ -97,6 +108,7 @@ async function attempt(
   } catch (error) {
     await closeEverything(config.group.name, log.line);
     tell(session, error, { operation, version, disk });
+    await session.gate();
     const choice = await ask(session, ["again", "anew", "menu", "reboot", "poweroff"]);
     if (choice === "again") return attempt(session, request, config, operation, false);
     if (choice === "anew") return attempt(session, request, config, operation, true);
@@ -249,6 +261,7 @@ async function choose(
 }
 
 async function menu(session: Session, request: Request, config: Config): Promise<never> {
+  await session.gate();
   const machine = await readMachine();
   for (const line of machineLines(machine)) session.consoles.line(line);
   const choice = await ask(session, [...OPERATIONS, "look", "reboot", "poweroff"]);
@@ -258,7 +271,8 @@ async function menu(session: Session, request: Request, config: Config): Promise
   return attempt(session, { ...request, confirm: "yes" }, config, choice, false);
 }
 
-async function end({ consoles, watchdog }: Session, ending: Ending): Promise<never> {
+async function end({ consoles, watchdog, gate }: Session, ending: Ending): Promise<never> {
+  if (ending === "shell") await gate();
   if (ending !== "reboot") watchdog.disarm();
   return endMachine(ending, async (line) => {
     consoles.line(line);
