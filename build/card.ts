@@ -7,7 +7,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { EXIT, messageOf, Refusal, UsageError } from "../src/errors.ts";
 import { type CardDescription, parseCard } from "../src/model/card.ts";
-import { checkConfig } from "../src/model/config.ts";
+import { checkConfig, type Config } from "../src/model/config.ts";
 import { printSize } from "../src/model/size.ts";
 import { VERSION } from "../src/version.ts";
 import { assemble, type CardFiles } from "./assemble.ts";
@@ -50,7 +50,7 @@ export async function makeCard(options: CardOptions): Promise<CardProducts> {
   return withLock(path.join(DIST, "cache/card.lock"), () => makeLocked(options, config));
 }
 
-async function makeLocked(options: CardOptions, config: string): Promise<CardProducts> {
+async function makeLocked(options: CardOptions, config: ReadConfig): Promise<CardProducts> {
   // Programs in the roots make files too; the umask of the person must not decide their modes.
   process.umask(0o022);
   const executable = await makeExecutable();
@@ -58,7 +58,7 @@ async function makeLocked(options: CardOptions, config: string): Promise<CardPro
     options.from === undefined
       ? await packagedOrigin(options.root ?? "golden", options.lab, executable)
       : await broughtOrigin(options.from);
-  const grub = await grubOf();
+  const grub = await grubOf(config.checked);
   const rescue = await rescueOf(origin, executable, options.systemd ?? true);
   const golden = await goldenOf(origin);
 
@@ -69,7 +69,7 @@ async function makeLocked(options: CardOptions, config: string): Promise<CardPro
     recipe,
     VERSION,
     options.lab,
-    config,
+    config.text,
     grub.name,
     grub.boot,
     rescue,
@@ -86,7 +86,14 @@ async function makeLocked(options: CardOptions, config: string): Promise<CardPro
   }
   await mkdir(directory, { recursive: true });
   await rm(stamp, { force: true });
-  const description = await assemble({ products, config, grub, rescue, golden, lab: options.lab });
+  const description = await assemble({
+    products,
+    config: config.text,
+    grub,
+    rescue,
+    golden,
+    lab: options.lab,
+  });
   const { image } = products;
   if (packed) {
     await told("card.img.zst", () =>
@@ -117,17 +124,21 @@ function folderOf({ lab, root = "golden", from, out, systemd = true }: CardOptio
   return path.join(DIST, ...(lab ? ["lab"] : []), ...(variant === "golden" ? [] : [variant]));
 }
 
-async function readConfig(file: string): Promise<string> {
+interface ReadConfig {
+  readonly text: string;
+  readonly checked: Config;
+}
+
+async function readConfig(file: string): Promise<ReadConfig> {
   const text = await readFile(file, "utf8").catch(() => {
     throw new Refusal(`there is no ${file}`, "--config takes a zshield.toml");
   });
   try {
-    checkConfig(Bun.TOML.parse(text));
+    return { text, checked: checkConfig(Bun.TOML.parse(text)) };
   } catch (error) {
     if (error instanceof Refusal) throw error;
     throw new Refusal(`${file} is not TOML: ${String(error)}`);
   }
-  return text;
 }
 
 async function readText(file: string): Promise<string> {

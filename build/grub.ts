@@ -4,12 +4,13 @@
  * root's locked packages and from grub/, and grub-mkimage runs inside that root, so that the build
  * host's own GRUB plays no part. Owns: which modules are in the core, and the names of the files.
  */
-import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
 import { MOST_CORE_BYTES } from "../src/model/boot-sector.ts";
 import { REPOSITORY } from "./cache.ts";
 import { describeFiles, digestOfFiles, type Files } from "./files.ts";
+import { PASSWORD_FRAGMENT } from "./grub-password.ts";
 
 export interface Grub {
   /** `grub-<16 hex>`, the digest of what is in it. */
@@ -42,13 +43,17 @@ const CORE_MODULES = [
 ];
 const PLATFORM_MODULES = { "i386-pc": ["biosdisk"], "x86_64-efi": ["efi_gop", "efi_uga"] } as const;
 
-/** `root`: a directory tree with GRUB's packages in it. Writes `grub-<16 hex>/` and `boot/` below `out`. */
-export async function makeGrub(root: string, out: string): Promise<Grub> {
+/**
+ * `root`: a directory tree with GRUB's packages in it; `password`: the text of password.cfg. Writes
+ * `grub-<16 hex>/` and `boot/` below `out`.
+ */
+export async function makeGrub(root: string, out: string, password: string): Promise<Grub> {
   const made = path.join(out, "new");
   await mkdir(path.join(made, "fonts"), { recursive: true });
   for (const name of await configurationFiles()) {
     await copyFile(path.join(GRUB_SOURCES, name), path.join(made, name));
   }
+  await writeFile(path.join(made, PASSWORD_FRAGMENT), password);
   for (const platform of PLATFORMS) await copyModules(root, platform, path.join(made, platform));
   const font = path.join(root, "usr/share/grub/unicode.pf2");
   await copyFile(font, path.join(made, "fonts/unicode.pf2"));

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type GoldenDescription, GOLDEN_LABEL, parseGolden } from "../src/model/card.ts";
+import type { Config } from "../src/model/config.ts";
 import { readTree } from "../src/host/tree.ts";
 import { cacheDirectory, digestOf, digestOfFile } from "./cache.ts";
 import { told } from "./command.ts";
@@ -14,6 +15,7 @@ import { makeRoot, rootDigest } from "./debian.ts";
 import { describeFiles } from "./files.ts";
 import { addHashTree, makeFileSystem } from "./filesystem.ts";
 import { configurationTexts, type Grub, makeGrub, readGrub } from "./grub.ts";
+import { passwordFragment } from "./grub-password.ts";
 import { uuidOf } from "./image.ts";
 import { checkSameTree, clampEntries, digestOfTree, treeBytes, writeManifest } from "./manifest.ts";
 import type { Origin } from "./origin.ts";
@@ -52,17 +54,21 @@ function nameOfKey(key: string): string {
   return key.replace(/-[0-9a-f]{16}$/, "");
 }
 
-export async function grubOf(): Promise<Grub> {
+export async function grubOf(config: Config): Promise<Grub> {
+  const password = passwordFragment(config);
   const inputs = [
     await rootDigest("rescue"),
     await configurationTexts(),
+    password,
     await digestOfSources(["grub.ts", "files.ts"]),
   ];
-  const folder = await part("grub", "grub", inputs, (work, { directory }) =>
+  // Cards with a password and without are made in turns; each finds its own again.
+  const name = config.rescue["grub-password-hash"] === "" ? "grub" : "grub-locked";
+  const folder = await part("grub", name, inputs, (work, { directory }) =>
     told("GRUB", async () => {
       const root = path.join(directory, "root");
       await makeRoot("rescue", root);
-      await makeGrub(root, work);
+      await makeGrub(root, work, password);
     }),
   );
   return readGrub(folder);

@@ -1,5 +1,6 @@
 /*
- * What makes a clone a machine of its own: fstab, machine-id, and what must not be cloned.
+ * What makes a clone a machine of its own: fstab, machine-id, how GRUB starts it, and what must not be
+ * cloned.
  * Pure texts; the executor writes them.
  */
 import type { Config } from "../model/config.ts";
@@ -27,8 +28,24 @@ export function identityFiles(config: Config, machineId: string): IdentityFile[]
   return [
     { path: "/etc/fstab", mode: 0o644, text: fstab(config) },
     { path: "/etc/machine-id", mode: 0o444, text: `${machineId}\n` },
+    { path: "/etc/grub.d/01_zshield", mode: 0o755, text: GRUB_ENTRIES },
   ];
 }
+
+/**
+ * Where GRUB has a password (build/grub-password.ts), it holds in the menu of the installed system too, and
+ * asks for it at every entry that does not say otherwise: this machine would not start unattended any
+ * more. Every entry that grub-mkconfig writes has this variable in it, unquoted. Written on every
+ * machine, for a password that a later card brings; without one it means nothing.
+ */
+const GRUB_ENTRIES = `#!/bin/sh
+# Written by zshield at recovery. GRUB's password, where there is one, is for editing entries and for the
+# command line; every entry here starts without it.
+cat << 'EOF'
+menuentry_id_option="--unrestricted $menuentry_id_option"
+export menuentry_id_option
+EOF
+`;
 
 /** Removed from the clone: what belongs to one machine only. A trailing `*` stands for any ending. */
 export const MACHINE_ONLY = [
