@@ -4,7 +4,7 @@
  * the way, an image that cannot start the agent or one of its programs does not leave the build.
  * Owns: these checks. Changes nothing but the scratch directory that it is given.
  */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readFile, readlink, stat } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { digestOfFile } from "./cache.ts";
@@ -33,6 +33,15 @@ const ABSENT = [
   "69-bcache",
 ];
 
+/** Units that would open a shell or a login: shut by a link to /dev/null, or replaced by stopped.service. */
+const SHUT = [
+  "debug-shell.service",
+  "console-getty.service",
+  "getty@.service",
+  "serial-getty@.service",
+];
+const REPLACED = ["emergency.service", "rescue.service", "dracut-emergency.service"];
+
 /** @throws with every fault of the image, one a line. */
 export async function checkRescue(
   image: string,
@@ -48,6 +57,7 @@ export async function checkRescue(
   const faults = [
     ...(await executableFaults(scratch, executable)),
     ...(await toolFaults(scratch)),
+    ...(await shellFaults(scratch)),
     ...PRESENT.filter((name) => !existsSync(path.join(scratch, name))).map(
       (name) => `/${name} is missing`,
     ),
@@ -85,5 +95,27 @@ async function toolFaults(tree: string): Promise<string[]> {
       if (!libraries.includes("libc.so.6 => /")) faults.push(`${tool} does not run: ${libraries}`);
     }
   }
+  return faults;
+}
+
+/** The ways from the kernel command line to a shell that systemd has. None where systemd is not in it. */
+async function shellFaults(tree: string): Promise<string[]> {
+  if (!existsSync(path.join(tree, "usr/lib/systemd/systemd"))) return [];
+  const faults: string[] = [];
+  for (const unit of SHUT) {
+    const link = await readlink(path.join(tree, "etc/systemd/system", unit)).catch(() => "");
+    if (link !== "/dev/null") faults.push(`${unit} is not shut`);
+  }
+  for (const unit of REPLACED) {
+    const text = await readFile(path.join(tree, "etc/systemd/system", unit), "utf8").catch(
+      () => "",
+    );
+    if (!text.includes("ExecStart=/usr/lib/zshield/stopped.sh boot")) {
+      faults.push(`${unit} is not ours, and could open a shell`);
+    }
+  }
+  const generator = "usr/lib/systemd/system-generators/systemd-run-generator";
+  if (existsSync(path.join(tree, generator)))
+    faults.push(`${generator} runs what systemd.run= says`);
   return faults;
 }

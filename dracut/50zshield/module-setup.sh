@@ -94,7 +94,13 @@ zshield_systemd() {
     for name in emergency rescue dracut-emergency; do
         inst_simple "$moddir/stopped.service" "/etc/systemd/system/$name.service"
     done
-    ln -sfn /dev/null "$initdir/etc/systemd/system/debug-shell.service"
+    # The kernel command line can ask for each by name: systemd.debug_shell, rd.systemd.wants=,
+    # rd.systemd.unit=. dracut takes along the first alone; the others are shut before it takes more.
+    for name in debug-shell console-getty getty@ serial-getty@ autovt@ container-getty@; do
+        ln -sfn /dev/null "$initdir/etc/systemd/system/$name.service"
+    done
+    # Runs a command of the command line (systemd.run=); not needed here, and not to be had.
+    rm -f "$initdir$systemdutildir/system-generators/systemd-run-generator"
 }
 
 zshield_hooks() {
