@@ -112,7 +112,7 @@ zshield_hooks() {
 install() {
     zshield_executable
     zshield_terminals
-    inst_multiple cat chmod dmesg env modprobe setsid sleep stty tail
+    inst_multiple cat chmod env modprobe setsid sleep stty tail
     inst_script "$moddir/recover.sh" /usr/lib/zshield/recover.sh
     inst_script "$moddir/stopped.sh" /usr/lib/zshield/stopped.sh
     inst_simple "$moddir/no-shell.sh" /etc/conf.d/zshield.conf

@@ -24,10 +24,12 @@ import type { Config } from "../model/config.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
 import { identityOf } from "../model/machine.ts";
 import { OPERATIONS, type Operation } from "../model/operation.ts";
+import { RESULT_FILE } from "../model/places.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { VERSION } from "../version.ts";
 import { makeGate, type Gate } from "./gate.ts";
+import { saveReport, saveReportIfThere, type ReportAbout } from "./save-report.ts";
 import { openConsoles, type Consoles } from "../ui/consoles.ts";
 import { explain } from "../ui/explain.ts";
 import {
@@ -39,8 +41,7 @@ import {
   question,
 } from "../ui/plain.ts";
 
-/** For dracut/50zshield/stopped.sh: the verdict; and that nothing has been written to a disk. */
-const RESULT_FILE = "/run/zshield/result";
+/** For dracut/50zshield/stopped.sh: nothing has been written to a disk. */
 const UNCHANGED_FILE = "/run/zshield/unchanged";
 
 interface Session {
@@ -87,6 +88,7 @@ async function attempt(
   const { consoles, log } = session;
   let disk: DiskIdentity | undefined;
   let version = "";
+  let about: ReportAbout = { log };
   try {
     const machine = await lookUntilReady(session, request, operation);
     version = machine.card?.description.version ?? "";
@@ -95,6 +97,7 @@ async function attempt(
     if (!isLocked) show();
     const decision = decide(machine, config, request, makeIds(), { operation, anew });
     disk = decision.disk;
+    about = { log, plan: decision.plan, disk };
     if (decision.plan.asks && !decision.journal) await session.gate();
     if (isLocked) show();
     for (const line of planLines(decision.plan)) consoles.line(line);
@@ -108,13 +111,16 @@ async function attempt(
   } catch (error) {
     await closeEverything(config.group.name, log.line);
     tell(session, error, { operation, version, disk });
+    await saveReportIfThere(about, consoles.line);
     await session.gate();
-    const choice = await ask(session, ["again", "anew", "menu", "reboot", "poweroff"]);
+    const choices = ["again", "anew", "menu", "report", "reboot", "poweroff"] as const;
+    const choice = await ask(session, choices, about);
     if (choice === "again") return attempt(session, request, config, operation, false);
     if (choice === "anew") return attempt(session, request, config, operation, true);
     if (choice === "menu") return menu(session, request, config);
     return end(session, choice);
   }
+  await saveReportIfThere(about, consoles.line);
   return end(session, request.then ?? config.recovery.then);
 }
 
@@ -239,17 +245,24 @@ const CHOICES = {
   anew: "Start the recovery anew, from the beginning",
   menu: "Recovery menu",
   look: "Look at the machine again",
+  report: "Save a report to the stick ZS-REPORTS",
   reboot: "Reboot",
   poweroff: "Power off",
 } as const;
 type Choice = keyof typeof CHOICES;
 
-async function ask<C extends Choice>({ consoles }: Session, choices: readonly C[]): Promise<C> {
+/** `about`: what a report holds that is asked for here; it is saved, and the question asked again. */
+async function ask<C extends Choice>(
+  { consoles, log }: Session,
+  choices: readonly C[],
+  about: ReportAbout = { log },
+): Promise<Exclude<C, "report">> {
   for (;;) {
     choices.forEach((choice, index) => consoles.line(`  ${index + 1}  ${CHOICES[choice]}`));
     const answer = await consoles.ask("Type a number and press Enter:");
     const chosen = choices[Number(answer) - 1];
-    if (chosen !== undefined) return chosen;
+    if (chosen === "report") await saveReport(about, consoles.line);
+    else if (chosen !== undefined) return chosen as Exclude<C, "report">;
   }
 }
 
@@ -264,7 +277,7 @@ async function menu(session: Session, request: Request, config: Config): Promise
   await session.gate();
   const machine = await readMachine();
   for (const line of machineLines(machine)) session.consoles.line(line);
-  const choice = await ask(session, [...OPERATIONS, "look", "reboot", "poweroff"]);
+  const choice = await ask(session, [...OPERATIONS, "look", "report", "reboot", "poweroff"]);
   if (choice === "look") return menu(session, request, config);
   if (choice === "reboot" || choice === "poweroff") return end(session, choice);
   // A person stands here: what they start is asked about, whatever the command line says.

@@ -1,11 +1,12 @@
 /*
- * Where a recovery mounts what it works with. One home for each path.
+ * Where a recovery mounts what it works with, and what it leaves for others. One home for each path.
  */
 export const AT = {
   golden: "/run/zshield/golden",
   card: "/run/zshield/card",
   esp: "/run/zshield/esp",
   root: "/run/zshield/root",
+  stick: "/run/zshield/stick",
   /** The description of the card that is in the machine. */
   cardDescription: "/run/zshield/card/zshield/card.json",
   groupCopy: "/run/zshield/esp/state/group",
@@ -13,3 +14,6 @@ export const AT = {
   look: "/run/zshield/look-",
   goldenDevice: "/dev/mapper/zshield-golden",
 } as const;
+
+/** The ZSHIELD-RESULT line of the last recovery in this boot; dracut/50zshield/stopped.sh reads it too. */
+export const RESULT_FILE = "/run/zshield/result";

@@ -1,0 +1,78 @@
+/*
+ * Saving a report to the stick ZS-REPORTS: when a recovery has ended and such a stick is there, or when a
+ * person asks. Owns: what a report holds. Never fails: whoever calls has something else to bring to its end.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { messageOf, Failure, Refusal } from "../errors.ts";
+import type { Log } from "../host/log.ts";
+import { readMachine } from "../host/probe.ts";
+import { readKernelLog, saveToStick, type ReportFile } from "../host/report-stick.ts";
+import type { DiskIdentity, Machine } from "../model/machine.ts";
+import { RESULT_FILE } from "../model/places.ts";
+import { RESULT_MARK } from "../model/result.ts";
+import type { Plan } from "../model/step.ts";
+import { chooseStick, reportName, STICK_LABEL } from "../plan/stick.ts";
+
+export interface ReportAbout {
+  readonly log: Log;
+  /** Absent where there was none: nothing was tried, or it was refused before. */
+  readonly plan?: Plan;
+  /** The disk of that plan; no report goes there. */
+  readonly disk?: DiskIdentity;
+}
+
+type Say = (line: string) => void;
+
+/** udev's link to a file system with that label; which one it is, is looked at more closely then. */
+const LINK = `/dev/disk/by-label/${STICK_LABEL}`;
+
+/** Tells the person what came of it. */
+export async function saveReport(about: ReportAbout, say: Say): Promise<void> {
+  const { log, plan, disk } = about;
+  const tell = (line: string) => {
+    say(line);
+    log.line(line);
+  };
+  tell(`looking for a stick labelled ${STICK_LABEL} …`);
+  try {
+    const machine = await readMachine();
+    const stick = chooseStick(machine, disk);
+    const files = reportFiles(machine, plan, {
+      result: read(RESULT_FILE),
+      log: log.text(),
+      kernelLog: await readKernelLog(),
+      cmdline: read("/proc/cmdline"),
+    });
+    const nameOf = (taken: readonly string[]) => reportName(machine.serial, new Date(), taken);
+    tell(await saveToStick(stick, nameOf, files));
+  } catch (error) {
+    const hint = error instanceof Refusal || error instanceof Failure ? error.hint : "";
+    for (const line of `${messageOf(error)}\n${hint}`.trim().split("\n")) tell(line);
+  }
+}
+
+/** After a recovery: without a stick not even a word. */
+export async function saveReportIfThere(about: ReportAbout, say: Say): Promise<void> {
+  if (existsSync(LINK)) await saveReport(about, say);
+}
+
+/** What a report holds; pure. Texts that are "" are left out. */
+export function reportFiles(
+  machine: Machine,
+  plan: Plan | undefined,
+  texts: { result: string; log: string; kernelLog: string; cmdline: string },
+): ReportFile[] {
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  return [
+    { name: "result.json", text: texts.result.replace(RESULT_MARK, "") },
+    { name: "recovery.log", text: texts.log },
+    { name: "machine.json", text: json(machine) },
+    { name: "plan.json", text: plan === undefined ? "" : json(plan) },
+    { name: "kernel.log", text: texts.kernelLog },
+    { name: "cmdline.txt", text: texts.cmdline },
+  ].filter(({ text }) => text !== "");
+}
+
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
