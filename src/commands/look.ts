@@ -83,6 +83,13 @@ export async function checkConfigFile(file: string): Promise<void> {
         `${config.volume.user.mount}, audit ${printSize(audit)} at ${config.volume.audit.mount}`,
     ]);
   }
+  const { rescue } = config;
+  const isAsked = rescue["password-hash"] !== "";
+  const isLocked = rescue["grub-password-hash"] !== "";
+  print([
+    `rescue password: ${isAsked ? "asked for" : "none"}`,
+    `editing GRUB's entries: ${isLocked ? `${rescue["grub-user"]}, with a password` : "everybody"}`,
+  ]);
 }
 
 function readMachineFile(path: string): Machine {
