@@ -46,7 +46,7 @@ const common = {
 };
 
 export const Step = v.variant("kind", [
-  v.strictObject({ ...common, kind: v.literal("protect-disks"), disks: v.array(Text) }),
+  v.strictObject({ ...common, kind: v.literal("protect-disks"), devices: v.array(Text) }),
   v.strictObject({
     ...common,
     kind: v.literal("open-golden"),

@@ -76,7 +76,7 @@ function mounted(
 }
 
 const TABLE: Table = {
-  "protect-disks": (step) => step.disks.map((disk) => run(["blockdev", "--setro", disk])),
+  "protect-disks": (step) => step.devices.map((device) => run(["blockdev", "--setro", device])),
 
   "open-golden": (step) => [
     { do: "open-golden", device: step.device, espDevice: step.espDevice, golden: step.golden },

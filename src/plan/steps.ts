@@ -13,12 +13,17 @@ import { identityFiles, MACHINE_ONLY, MADE_ANEW } from "./identity.ts";
 import { neededCard } from "./preconditions.ts";
 import { BACKUP, NEW_ROOT, ROOT } from "./volumes.ts";
 
+/** A partition has a protection of its own since Linux 5.11: that of its disk does not cover it. */
 export function protectDisks(machine: Machine, disk: Disk): Step {
+  const others = machine.disks.filter(({ path }) => path !== disk.path);
   return {
     kind: "protect-disks",
     title: "set every other disk read-only",
     repeats: true,
-    disks: machine.disks.filter(({ path }) => path !== disk.path).map(({ path }) => path),
+    devices: others.flatMap(({ path, partitions }) => [
+      path,
+      ...partitions.map(({ path }) => path),
+    ]),
   };
 }
 

@@ -48,7 +48,7 @@ test("the disk may have another name in the next boot; mounts and protection fol
   const { plan: resumed, disk: found } = decided(journalAt("copy-tree"), false, "/dev/vdz");
   assert.is(found.path, "/dev/vdz");
   const [first] = resumed.steps;
-  assert.equal(first?.kind === "protect-disks" ? first.disks : [], ["/dev/sda"]);
+  assert.equal(first?.kind === "protect-disks" ? first.devices : [], ["/dev/sda"]);
 });
 
 test("a person can start anew", () => {

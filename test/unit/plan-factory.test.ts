@@ -73,12 +73,14 @@ test("the claim is gone before there is anything to lose: it would give the disk
   assert.ok(cleared < steps.indexOf("make-group"));
 });
 
-test("every disk but the planned one is protected, the card too", () => {
-  const [first] = plan(
-    machine([disk(), disk({ path: "/dev/vdb", serial: "X", sizeBytes: GIB })]),
-  ).steps;
+test("every disk but the planned one is protected, the card too, and each partition by itself", () => {
+  const names = { typeUuid: "", uuid: "", name: "", signatures: [] };
+  const partition = { path: "/dev/vdb1", number: 1, startBytes: MIB, sizeBytes: MIB, ...names };
+  const other = { path: "/dev/vdb", serial: "X", sizeBytes: GIB, partitions: [partition] };
+  const [first] = plan(machine([disk(), disk(other)])).steps;
   assert.is(first?.kind, "protect-disks");
-  assert.equal(first?.kind === "protect-disks" ? first.disks : [], ["/dev/sda", "/dev/vdb"]);
+  const devices = first?.kind === "protect-disks" ? first.devices : [];
+  assert.equal(devices, ["/dev/sda", "/dev/vdb", "/dev/vdb1"]);
 });
 
 test("sizes on 20 GiB: a fifth, a fifth, a tenth, and a backup that cannot overflow", () => {
