@@ -1,14 +1,15 @@
 /*
  * The independent judge of a restored root: no line of zshield takes part, and no guest. LVM's own pvck says
- * where the volumes lie; the root that they give is digested on the host.
+ * where the volumes lie; the root that they give is read on the host.
  */
 import { rmSync } from "node:fs";
-import { digestOfView, readCowStore } from "./cow-store.ts";
+import { readCowStore } from "./cow-store.ts";
 import { flatten, type Image } from "./images.ts";
 import { readVolumes } from "./inspect.ts";
+import { fingerprintOfBackup, fingerprintOfVolume } from "./judge-volumes.ts";
 
 export interface RootState {
-  /** SHA-256 of what the root counts as: of the origin, and while it merges, of what the merge will give. */
+  /** Fingerprint of what the root counts as: of the origin, and while it merges, of what the merge will give. */
   readonly root: string;
   /** Of what the backup holds; undefined where there is none, or none that could be put back. */
   readonly backup: string | undefined;
@@ -19,25 +20,20 @@ export interface RootState {
   readonly backupTags: readonly string[];
 }
 
-/** @throws Error if the disk has no volume lv-root, or the store of its backup cannot be read. */
+/** @throws Error if the disk has no volume lv-root, or the store of a merging backup cannot be read. */
 export async function readRootState(folder: string, image: Image): Promise<RootState> {
   const raw = await flatten(folder, `judged-${Bun.randomUUIDv7()}`, image);
   try {
     const volumes = await readVolumes(folder, raw.file);
-    const root = volumes.find(({ name }) => name === "lv-root");
-    if (!root) throw new Error("the disk has no volume lv-root");
     const place = volumes.find(({ name }) => name === "snap0");
     const isMerging = place?.snapshot?.isMerging ?? false;
-    const store = place ? readCowStore(raw.file, place) : undefined;
-    if (typeof store === "string") throw new Error(`the store of snap0: ${store}`);
-    const plain = () => digestOfView(raw.file, root, undefined);
-    const view = () => place && store && digestOfView(raw.file, root, { place, store });
-    const seen = view();
+    const held = fingerprintOfBackup(raw.file, volumes, "snap0");
+    const store = place && readCowStore(raw.file, place);
     return {
-      root: isMerging && seen !== undefined ? seen : plain(),
-      backup: isMerging ? undefined : seen,
+      root: fingerprintOfVolume(raw.file, volumes, "lv-root"),
+      backup: "fingerprint" in held ? held.fingerprint : undefined,
       isMerging,
-      exceptions: store?.exceptions.size ?? 0,
+      exceptions: typeof store === "object" ? store.exceptions.size : 0,
       backupTags: place?.tags ?? [],
     };
   } finally {

@@ -93,24 +93,10 @@ export function storeOf(rawFile: string, place: VolumePlace): CowStore {
 const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * SHA-256 of the root as the snapshot has it: the origin with the exceptions over it. For a snapshot that
- * is not merging that is the backup; for one that is merging it is what the root counts as. The same as
- * sha256sum of the device in a guest.
+ * SHA-256 over what is not zero, and where it stands: of the root as the snapshot has it, the origin with the
+ * exceptions over it. For a snapshot that is not merging that is the backup; for one that is merging it is what
+ * the root counts as.
  */
-export function digestOfView(
-  rawFile: string,
-  origin: VolumePlace,
-  snapshot: Snapshot | undefined,
-): string {
-  const hash = createHash("sha256");
-  const zeros = Buffer.alloc(BLOCK_BYTES);
-  forEachBlock(rawFile, origin, snapshot, (_at, sizeBytes, block) =>
-    hash.update(block ?? zeros.subarray(0, sizeBytes)),
-  );
-  return hash.digest("hex");
-}
-
-/** As good for a comparison, in a fraction of the time where most is empty: the zeros are left out. */
 export function fingerprintOfView(
   rawFile: string,
   origin: VolumePlace,

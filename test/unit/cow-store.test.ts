@@ -1,14 +1,12 @@
 /*
  * The test's own reader of dm-snapshot's store: on a store made by hand, area by area.
  */
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { faultsOfRestored, type RootState } from "../lab/backup-judge.ts";
 import {
-  digestOfView,
   effectiveView,
   fingerprintOfView,
   parseCowStore,
@@ -110,7 +108,7 @@ function makeDisk(): { readonly file: string; readonly bytes: Buffer } {
   return { file, bytes };
 }
 
-test("the view of a snapshot: digest as sha256sum has it, a sparse copy, fingerprints of the content", () => {
+test("the view of a snapshot: a sparse copy of it, and fingerprints of the content", () => {
   const { file, bytes } = makeDisk();
   const origin = place("lv-root", MIB, ORIGIN_BYTES);
   const cow = {
@@ -119,8 +117,6 @@ test("the view of a snapshot: digest as sha256sum has it, a sparse copy, fingerp
   };
   const snapshot = { place: cow, store: storeOf(file, cow) };
   const wanted = Buffer.from(bytes.subarray(MIB, MIB + ORIGIN_BYTES));
-  const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
-  assert.is(digestOfView(file, origin, undefined), sha256(wanted));
   const plain = fingerprintOfView(file, origin, undefined);
   for (const [chunk, fill] of [
     [0, 7],
@@ -129,7 +125,6 @@ test("the view of a snapshot: digest as sha256sum has it, a sparse copy, fingerp
   ] as const) {
     wanted.fill(fill, chunk * CHUNK, (chunk + 1) * CHUNK);
   }
-  assert.is(digestOfView(file, origin, snapshot), sha256(wanted));
   assert.equal(effectiveView(file, [origin, cow], "lv-root"), { origin, snapshot });
   const quiet = { ...cow, snapshot: { ...cow.snapshot, isMerging: false } };
   assert.is(effectiveView(file, [origin, quiet], "lv-root").snapshot, undefined);
