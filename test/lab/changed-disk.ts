@@ -11,7 +11,7 @@ import { must, openContext } from "./scenario.ts";
 
 export interface ChangedDisk {
   readonly image: Image;
-  /** SHA-256 of the root as the backup holds it. */
+  /** Fingerprint of the root as the backup holds it. */
   readonly wanted: string;
   /** Chunks that the backup keeps. */
   readonly exceptions: number;

@@ -139,7 +139,7 @@ function withoutRecord(disk: CrashedDisk, expected: Expectation, trouble: string
 async function readTable(disk: CrashedDisk, diskBytes: number): Promise<ImagePartition[] | string> {
   const verify = await command(["sfdisk", "--verify", disk.file], { accept: [0, 1] });
   const words = `${verify.stdout}\n${verify.stderr}`;
-  if (/does not contain a recognized partition table/.test(words)) return "there is no table";
+  if (/unrecognized partition table type/.test(words)) return "there is no table";
   if (/primary GPT table is corrupt/.test(words)) return "the first partition table is damaged";
   const found = await readPartitions(disk.file);
   const uuids = { biosBoot: "", esp: "", group: "" };

@@ -33,7 +33,7 @@ export interface Machine {
   plug(drive: Drive): Promise<void>;
   /** Lets a machine that was saved go on, when its memory has been read. */
   resume(): Promise<void>;
-  /** Writes the machine's memory to a file and ends it. Its disks must not have been written to. */
+  /** Writes the machine's memory to a file and ends it; its disks stay as they are at that moment. */
   save(file: string): Promise<void>;
   /** A picture of the VGA screen (PPM). */
   screendump(path: string): Promise<void>;

@@ -81,6 +81,20 @@ export async function startRescue(context: Context, options: RescueOptions): Pro
   return machine;
 }
 
+/** Goes on from a rescue system that was saved with its disks in; `drives` are layers of those. */
+export async function goOn(
+  context: Context,
+  options: RescueOptions,
+  memory: string,
+): Promise<Machine> {
+  const machine = await context.start({
+    ...rescueMachine(options, options.drives),
+    savedIn: memory,
+  });
+  await machine.resume();
+  return machine;
+}
+
 const saved = new Map<string, Promise<string>>();
 
 /** The memory of a rescue system with this command line that waits for its disk; made once for a run. */
@@ -232,13 +246,13 @@ export async function awaitBoot(machine: Machine, seconds = BOOT_SECONDS): Promi
   };
 }
 
-/** A start with no key pressed: the installed system is up, or the rescue system says how it ended. */
+/** A start with no key pressed: the installed system is up, or the rescue system says how it ended. Both can still be read. */
 export async function awaitBootOrResult(
   machine: Machine,
   seconds = RESULT_SECONDS,
 ): Promise<"boot" | "result"> {
-  const { text } = await machine.waitFor(/ZSHIELD-(BOOTED|RESULT) /, seconds);
-  return text.startsWith("ZSHIELD-BOOTED") ? "boot" : "result";
+  const { groups } = await machine.waitFor(/(?=ZSHIELD-(BOOTED|RESULT) )/, seconds);
+  return groups[0] === "BOOTED" ? "boot" : "result";
 }
 
 /** Boots the disk alone, through its own GRUB. */

@@ -242,7 +242,7 @@ export const scenario: readonly Scenario[] = KINDS.flatMap(
       title,
       minutes: isWhole ? soakMinutes : minutes,
       needs,
-      soak: true,
+      soak: isWhole,
       async run(context: Context) {
         await runCampaign(context, await make(context, isWhole));
       },

@@ -4,6 +4,7 @@
  * it is; and the next start must end with that root and with a new backup of it, with no key pressed.
  * The judge reads disk images on the host, without any part of zshield.
  */
+import { join } from "node:path";
 import { faultsOfRestored, readRootState } from "../lab/backup-judge.ts";
 import type { CardInUse } from "../lab/card.ts";
 import { changedDisk, type ChangedDisk } from "../lab/changed-disk.ts";
@@ -14,6 +15,7 @@ import {
   chooseEntry,
   disk,
   finishRecovery,
+  goOn,
   readResult,
   startCard,
   startRescue,
@@ -33,17 +35,47 @@ interface Cut {
   readonly isMerging: boolean;
 }
 
-/** Starts putting the backup back, and takes the power away `seconds` after the merge began. */
+/** A machine at the moment before it merges: each cut goes on from there. */
+interface Ready {
+  readonly memory: string;
+  readonly image: Image;
+}
+
+async function saveBeforeMerge(
+  context: Context,
+  card: CardInUse,
+  changed: ChangedDisk,
+): Promise<Ready> {
+  const image = await makeLayer(context.folder, "ready", changed.image);
+  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED } as const;
+  const machine = await startRescue(context, { ...rescue, operation: "latest", name: "ready" });
+  await machine.waitFor(MERGE, 240, RESULT_LINE);
+  const memory = join(context.folder, "ready.memory");
+  await machine.save(memory);
+  return { memory, image };
+}
+
+async function goOnMerging(
+  context: Context,
+  card: CardInUse,
+  { memory, image: before }: Ready,
+  name: string,
+): Promise<{ readonly machine: Machine; readonly image: Image }> {
+  const image = await makeLayer(context.folder, name, before);
+  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED } as const;
+  const machine = await goOn(context, { ...rescue, operation: "latest", name }, memory);
+  return { machine, image };
+}
+
+/** Lets the backup be put back, and takes the power away after `seconds`. */
 async function cutMerge(
   context: Context,
   card: CardInUse,
-  { image: before, wanted, exceptions }: ChangedDisk,
+  ready: Ready,
+  { wanted, exceptions }: ChangedDisk,
   cut: { readonly name: string; readonly seconds: number; readonly crash: boolean },
 ): Promise<Cut> {
-  const image = await makeLayer(context.folder, cut.name, before);
-  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
-  const machine = await startRescue(context, { ...rescue, operation: "latest", name: cut.name });
-  await machine.waitFor(MERGE, 240, RESULT_LINE);
+  const { machine, image } = await goOnMerging(context, card, ready, cut.name);
   await Bun.sleep(cut.seconds * 1000);
   if (cut.crash) {
     await machine.qmp.execute("inject-nmi");
@@ -51,7 +83,7 @@ async function cutMerge(
   } else {
     await machine.kill();
   }
-  const step = findSteps(machine.serial.text()).at(-1)?.kind;
+  const step = findSteps(machine.serial.text()).at(-1)?.kind ?? "merge-backup";
   const state = await readRootState(context.folder, image);
   must(
     state.root === wanted || state.backup === wanted,
@@ -64,18 +96,20 @@ async function cutMerge(
   return { image, isMerging: state.isMerging };
 }
 
-async function usualMerge(context: Context, card: CardInUse, changed: ChangedDisk) {
-  const image = await makeLayer(context.folder, "uncut", changed.image);
-  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
-  const machine = await startRescue(context, { ...rescue, operation: "latest", name: "uncut" });
-  await machine.waitFor(MERGE, 240, RESULT_LINE);
+async function usualMerge(
+  context: Context,
+  card: CardInUse,
+  ready: Ready,
+  { wanted, exceptions }: ChangedDisk,
+): Promise<number> {
   const started = Date.now();
+  const { machine, image } = await goOnMerging(context, card, ready, "uncut");
   await machine.waitFor(MERGED, 240, RESULT_LINE);
   const seconds = (Date.now() - started) / 1000;
   await finishRecovery(machine);
-  const faults = faultsOfRestored(await readRootState(context.folder, image), changed.wanted);
+  const faults = faultsOfRestored(await readRootState(context.folder, image), wanted);
   must(faults.length === 0, `an undisturbed recovery: ${faults.join("; ")}`);
-  context.note(`an undisturbed merge of ${changed.exceptions} chunks took ${seconds.toFixed(1)} s`);
+  context.note(`an undisturbed merge of ${exceptions} chunks took ${seconds.toFixed(1)} s`);
   return seconds;
 }
 
@@ -85,17 +119,18 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
     title,
     minutes,
     needs: ["small"],
-    soak: true,
+    soak: cuts > 20,
     async run(context) {
       const card = await context.card("small");
       const changed = await changedDisk();
-      const usualSeconds = await usualMerge(context, card, changed);
+      const ready = await saveBeforeMerge(context, card, changed);
+      const usualSeconds = await usualMerge(context, card, ready, changed);
       let hits = 0;
       let control: Image | undefined;
       for (let index = 1; index <= cuts; index++) {
         const seconds = context.random() * usualSeconds * 0.8;
         const where = { name: `cut-${index}`, seconds, crash: index % 4 === 0 };
-        const { image, isMerging } = await cutMerge(context, card, changed, where);
+        const { image, isMerging } = await cutMerge(context, card, ready, changed, where);
         if (isMerging) hits += 1;
         if (isMerging && !control) {
           control = await makeLayer(context.folder, "control", image);

@@ -14,7 +14,6 @@ export const scenario: Scenario = {
   title: "backups without room: refused, made larger, replaced, and not put back once overflowed",
   minutes: 5,
   needs: ["golden", "small"],
-  soak: true,
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");
     const booted = await bootDisk(context, disk(image));

@@ -15,7 +15,6 @@ export const scenario: Scenario = {
   title: "a backup with a block that cannot be read is refused before anything is written",
   minutes: 3,
   needs: ["small"],
-  soak: true,
   async run(context) {
     const card = await context.card("small");
     const { image } = await changedDisk();

@@ -17,7 +17,6 @@ export const scenario: Scenario = {
   title: "the power fails inside a backup and LVM's metadata is lost: the next start repairs it",
   minutes: 4,
   needs: ["golden"],
-  soak: true,
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");
     const { machine, console } = await bootDisk(context, disk(image), { name: "cut" });
