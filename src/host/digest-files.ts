@@ -70,9 +70,9 @@ async function copyFile(
   const target = await open(to, "wx");
   try {
     const hash = createHash("sha256");
-    const buffer = new Uint8Array(CHUNK_BYTES);
+    const buffer = bufferFor(wanted.sizeBytes);
     for (;;) {
-      const { bytesRead } = await source.read(buffer, 0, CHUNK_BYTES, null);
+      const { bytesRead } = await source.read(buffer, 0, buffer.length, null);
       if (bytesRead === 0) break;
       hash.update(buffer.subarray(0, bytesRead));
       for (let done = 0; done < bytesRead;) {
@@ -101,13 +101,18 @@ export async function sha256Of(path: string): Promise<string> {
   const file = await open(path, "r");
   try {
     const hash = createHash("sha256");
-    const buffer = new Uint8Array(CHUNK_BYTES);
+    const buffer = bufferFor((await file.stat()).size);
     for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
       if (bytesRead === 0) return hash.digest("hex");
       hash.update(buffer.subarray(0, bytesRead));
     }
   } finally {
     await file.close();
   }
+}
+
+/** Most files are small, and there are hundreds: a MiB for each costs more than reading it. */
+function bufferFor(sizeBytes: number): Uint8Array {
+  return new Uint8Array(Math.max(1, Math.min(CHUNK_BYTES, sizeBytes)));
 }
