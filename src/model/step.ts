@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { GoldenDescription } from "./card.ts";
+import { Keeping, Loss } from "./loss.ts";
 import { OPERATIONS } from "./operation.ts";
 
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -247,9 +248,9 @@ export const Plan = v.strictObject({
   operation: v.picklist(OPERATIONS),
   version: Text,
   disk: DiskIdentitySchema,
-  /** What will be lost and what is kept, in words, for the question and for the log. */
-  loses: v.array(Text),
-  keeps: v.array(Text),
+  /** What will be lost and what is kept, for the question and for the log. */
+  loses: v.array(Loss),
+  keeps: v.array(Keeping),
   /** Whether a person has to agree before it starts. */
   asks: v.boolean(),
   group: Text,

@@ -95,7 +95,9 @@ export function runningPlan(installation: Installation, steps: readonly Step[]):
     operation: "repair",
     version: record.document.version,
     disk: identityOf(disk),
-    loses: steps.flatMap(({ destroys }) => destroys ?? []),
+    loses: steps.flatMap(({ destroys: text }) =>
+      text === undefined ? [] : [{ kind: "words", text }],
+    ),
     keeps: [],
     asks: false,
     group: group.name,

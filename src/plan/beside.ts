@@ -3,17 +3,18 @@
  * bootable is there at every instant for which the group has room. Pure.
  */
 import { Refusal } from "../errors.ts";
-import { OUR_TAG } from "../model/backup.ts";
+import { OUR_TAG, parseBackupTags } from "../model/backup.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Card, Disk, Machine, VolumeGroup } from "../model/machine.ts";
+import type { Loss } from "../model/loss.ts";
+import type { Card, Disk, Machine, Volume, VolumeGroup } from "../model/machine.ts";
 import { describeDisk, identityOf } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { fromCard } from "./boot-source.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
-import { AUDIT, BACKUP, NEW_BACKUP, NEW_ROOT, OLD_ROOT, ROOT } from "./volumes.ts";
+import { AUDIT, BACKUP, NEW_BACKUP, NEW_ROOT, OLD_ROOT, ROOT, USER } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 
 interface Beside {
@@ -134,21 +135,27 @@ export function planBeside({
     ...steps.epilogue(fromCard(card)),
   ];
   const { user, audit } = config.volume;
+  const backup = has(BACKUP);
+  const sizeOf = (volume: string) => has(volume)?.sizeBytes ?? 0;
   return {
     operation: "default",
     version: card.description.version,
     disk: identityOf(disk),
-    loses: [
-      "the installed system with its settings (the root volume)",
-      ...(has(BACKUP) ? ["the last backup"] : []),
+    loses: [{ kind: "system", sizeBytes: sizeOf(ROOT) }, ...(backup ? [lossOf(backup)] : [])],
+    keeps: [
+      { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
+      { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },
     ],
-    keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
     asks: wish.confirm === "yes",
     group: name,
     physicalVolume: steps.byPartition(partitions.group),
     reportVolume: AUDIT,
     steps: planned,
   };
+}
+
+function lossOf({ tags, sizeBytes }: Volume): Loss {
+  return { kind: "backup", timeSeconds: parseBackupTags(tags).timeSeconds, sizeBytes };
 }
 
 function isMerging({ volumes }: VolumeGroup): boolean {

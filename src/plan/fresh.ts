@@ -8,6 +8,7 @@ import { DISK_LABEL } from "../model/card.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../model/claim.ts";
 import { EXTENT_BYTES, groupBytes, type Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
+import type { Loss } from "../model/loss.ts";
 import type { Card, Disk, Machine } from "../model/machine.ts";
 import { describeDisk, identityOf } from "../model/machine.ts";
 import { MIB, printSize } from "../model/size.ts";
@@ -166,23 +167,23 @@ function consentTo(
   }
 }
 
-function loss(content: Content, machine: Machine, disk: Disk): string[] {
+function loss(content: Content, machine: Machine, disk: Disk): Loss[] {
   switch (content.kind) {
     case "blank":
     case "begun":
       return [];
     case "foreign":
-      return [content.what];
+      return [{ kind: "content", what: content.what, sizeBytes: disk.sizeBytes }];
     default:
       return [
-        `everything on the disk, user and audit data too: ${machine.groups
-          .filter((group) =>
-            group.physicalVolumes.some((path) => disk.partitions.some((p) => p.path === path)),
-          )
-          .flatMap((group) =>
-            group.volumes.map((volume) => `${volume.name} (${printSize(volume.sizeBytes)})`),
-          )
-          .join(", ")}`,
+        {
+          kind: "everything",
+          volumes: machine.groups
+            .filter((group) =>
+              group.physicalVolumes.some((path) => disk.partitions.some((p) => p.path === path)),
+            )
+            .flatMap(({ volumes }) => volumes.map(({ name, sizeBytes }) => ({ name, sizeBytes }))),
+        },
       ];
   }
 }

@@ -17,7 +17,7 @@ import { validBackups } from "./installation.ts";
 import * as layout from "./layout.ts";
 import { checkNames } from "./preconditions.ts";
 import * as steps from "./steps.ts";
-import { AUDIT, BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
+import { AUDIT, BACKUP, NEW_BACKUP, ROOT, USER } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 
 const HINT = 'choose "Recover to factory default": user and audit data stay';
@@ -57,15 +57,22 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
   const fileSystem = config.volume.root["file-system"];
   const { user, audit } = config.volume;
   const since = printTime(tags.timeSeconds);
+  const sizeOf = (volume: string) =>
+    group.volumes.find((candidate) => candidate.name === volume)?.sizeBytes ?? 0;
   return {
     operation: "latest",
     version,
     disk: identityOf(disk),
-    loses: [`everything that was changed in the system (the root volume) since ${since}`],
+    loses: [{ kind: "changes", sinceSeconds: tags.timeSeconds, sizeBytes: usedBytes(backup) }],
     keeps: [
-      `the system as it was backed up at ${since} (${tags.reason || "no reason noted"})`,
-      `user data (${user.mount})`,
-      `audit data (${audit.mount})`,
+      {
+        kind: "backed-up",
+        sinceSeconds: tags.timeSeconds,
+        reason: tags.reason,
+        sizeBytes: root.sizeBytes,
+      },
+      { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
+      { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },
     ],
     asks: record.phase !== "requested" && wish.confirm === "yes",
     group: name,

@@ -29,9 +29,7 @@ export function planRepair({ machine, config, disk, record }: Repair): Plan {
     version: record.document.version,
     disk: identityOf(disk),
     loses: [],
-    keeps: [
-      "the installed system, its backup, user and audit data: only what is broken is written",
-    ],
+    keeps: [{ kind: "all" }],
     asks: false,
     group: name,
     physicalVolume: steps.byPartition(pv),

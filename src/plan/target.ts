@@ -8,6 +8,7 @@ import type { DiskSelector } from "../model/cmdline.ts";
 import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
 import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
 import type { Journal } from "../model/journal.ts";
+import { describeWhyNot, type WhyNot } from "../model/overview.ts";
 import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 
@@ -106,16 +107,42 @@ export function whyNotCandidate(
   machine: Machine,
   smallestBytes: number,
   named: boolean,
-): string | undefined {
-  if (machine.card?.disk === disk.path) return "it is the card";
-  if (disk.readOnly) return "it is read-only";
-  if (disk.inUse.length > 0) return `it is in use (${disk.inUse.join(", ")})`;
-  if (!named && (disk.removable || disk.transport === "usb"))
-    return "it is removable and was not named";
-  if (disk.sizeBytes < smallestBytes) {
-    return `it is smaller than the ${printSize(smallestBytes)} that the layout needs`;
-  }
+): WhyNot | undefined {
+  if (machine.card?.disk === disk.path) return { kind: "card" };
+  if (disk.readOnly) return { kind: "read-only" };
+  if (disk.inUse.length > 0) return { kind: "in-use", by: disk.inUse };
+  if (!named && (disk.removable || disk.transport === "usb")) return { kind: "removable" };
+  if (disk.sizeBytes < smallestBytes) return { kind: "small", neededBytes: smallestBytes };
   return undefined;
+}
+
+export interface Candidacy {
+  readonly disk: Disk;
+  /** Absent on a disk that could be used. */
+  readonly why?: WhyNot;
+}
+
+/** Every disk, and the one to work on; that is absent unless exactly one fits. */
+export function candidatesFor(
+  machine: Machine,
+  selector: DiskSelector | undefined,
+  smallestBytes: number,
+): { readonly rows: readonly Candidacy[]; readonly chosen: Disk | undefined } {
+  const rows = machine.disks.map((disk): Candidacy => {
+    const named = selector !== undefined && isSelected(disk, selector);
+    const why: WhyNot | undefined =
+      selector !== undefined && !named
+        ? { kind: "not-named" }
+        : whyNotCandidate(disk, machine, smallestBytes, named);
+    return why === undefined ? { disk } : { disk, why };
+  });
+  const candidates = rows.filter((row) => row.why === undefined);
+  // Two that fit, but on just one of them a recovery of ours was interrupted: that is the one.
+  const begun = candidates.filter(({ disk }) =>
+    ["begun", "interrupted"].includes(contentOf(disk, machine).kind),
+  );
+  const [only] = candidates.length === 1 ? candidates : begun.length === 1 ? begun : [];
+  return { rows, chosen: only?.disk };
 }
 
 /**
@@ -127,23 +154,14 @@ export function chooseDisk(
   selector: DiskSelector | undefined,
   smallestBytes: number,
 ): Disk {
-  const rows = machine.disks.map((disk) => {
-    const named = selector !== undefined && isSelected(disk, selector);
-    const unnamed =
-      selector !== undefined && !named ? "it is not the one that was named" : undefined;
-    return { disk, why: unnamed ?? whyNotCandidate(disk, machine, smallestBytes, named) };
-  });
+  const { rows, chosen } = candidatesFor(machine, selector, smallestBytes);
+  if (chosen) return chosen;
   const candidates = rows.filter((row) => row.why === undefined);
-  const [only] = candidates;
-  if (only && candidates.length === 1) return only.disk;
-  // Two that fit, but on just one of them a recovery of ours was interrupted: that is the one.
-  const begun = candidates.filter(({ disk }) =>
-    ["begun", "interrupted"].includes(contentOf(disk, machine).kind),
-  );
-  const [resumable] = begun;
-  if (resumable && begun.length === 1) return resumable.disk;
   const list = rows
-    .map(({ disk, why }) => `  ${describeDisk(disk, printSize)}: ${why ?? "could be used"}`)
+    .map(
+      ({ disk, why }) =>
+        `  ${describeDisk(disk, printSize)}: ${why ? describeWhyNot(why) : "could be used"}`,
+    )
     .join("\n");
   const wanted = selector === undefined ? "" : ` that matches ${selector.by}:${selector.text}`;
   const found = rows.length === 0 ? "no disk was found at all" : list.trimEnd();
@@ -195,7 +213,7 @@ function whyNotInstalled(
   if (selector !== undefined && !isSelected(disk, selector))
     return "it is not the one that was named";
   const why = whyNotCandidate(disk, machine, 0, true);
-  if (why !== undefined) return why;
+  if (why !== undefined) return describeWhyNot(why);
   const content = contentOf(disk, machine);
   if (isInstalled(content)) return undefined;
   switch (content.kind) {

@@ -7,7 +7,8 @@ import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../mod
 import { printSize } from "../model/size.ts";
 import type { BackupStatus, Status } from "../model/status.ts";
 import type { Plan } from "../model/step.ts";
-import { printTime } from "../model/text.ts";
+import { printTime, visible } from "../model/text.ts";
+import { EN } from "./texts-en.ts";
 
 export function machineLines(machine: Machine): string[] {
   const name = [machine.vendor, machine.model].filter((text) => text !== "").join(" ");
@@ -29,29 +30,28 @@ export function planLines(plan: Plan): string[] {
     plan.loses.length > 0
       ? "WILL BE LOST:"
       : `will be lost: nothing${plan.operation === "default" ? ", the disk is empty" : ""}`,
-    ...plan.loses.map((text) => `  - ${text}`),
+    ...plan.loses.map((loss) => `  - ${EN.loss(loss)}`),
     ...(plan.keeps.length === 0 ? [] : ["will be kept:"]),
-    ...plan.keeps.map((text) => `  - ${text}`),
+    ...plan.keeps.map((kept) => `  - ${EN.keeping(kept)}`),
   ];
 }
 
-export const OPERATION_TITLES = {
-  default: "Recover to factory default",
-  latest: "Recover to latest backup",
-  repair: "Repair the installed system",
-} as const;
+export const OPERATION_TITLES = EN.operations;
 
-/** What has to be typed so that the plan may start. */
+/** What has to be typed so that the plan may start: the end of the serial number as it is shown. */
 export function answerFor(disk: DiskIdentity): string {
-  return disk.serial === "" ? "ERASE" : disk.serial.slice(-4);
+  const end = visible(disk.serial).slice(-4);
+  // What no keyboard has, or what a line is trimmed of, cannot be asked for.
+  return /^[!-~]([ -~]*[!-~])?$/.test(end) ? end : "ERASE";
 }
 
 export function question(disk: DiskIdentity): string {
-  const answer =
-    disk.serial === ""
+  const answer = answerFor(disk);
+  const what =
+    answer === "ERASE"
       ? "the word ERASE"
-      : `the last ${Math.min(4, disk.serial.length)} characters of the disk's serial number (${disk.serial})`;
-  return `Type ${answer} and press Enter to start, or anything else to go back:`;
+      : `the last ${answer.length} characters of the disk's serial number (${visible(disk.serial)})`;
+  return `Type ${what} and press Enter to start, or anything else to go back:`;
 }
 
 const SHOW_EVERY_SECONDS = 5;

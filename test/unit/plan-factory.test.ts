@@ -188,7 +188,7 @@ const foreign = disk({
 test("foreign content is asked about, and named in words", () => {
   const { asks, loses } = plan(machine([foreign]));
   assert.is(asks, true);
-  assert.match(loses.join(), /LVM2_member/);
+  assert.match(JSON.stringify(loses), /LVM2_member/);
 });
 
 test("foreign content with nobody there: refused unless its serial number is named", () => {
@@ -219,7 +219,10 @@ function withInstalled(freeBytes: number): Machine {
 test("installed, with room: a new root beside the old one; user and audit stay", () => {
   const made = plan(withInstalled(5 * GIB));
   assert.equal(kinds(made).includes("write-table"), false);
-  assert.equal(made.keeps, ["user data (/user)", "audit data (/audit)"]);
+  assert.equal(made.keeps, [
+    { kind: "user", mount: "/user", sizeBytes: 4 * GIB },
+    { kind: "audit", mount: "/audit", sizeBytes: 2 * GIB },
+  ]);
   assert.is(made.asks, true);
   const order = made.steps.flatMap((step) =>
     "name" in step && step.kind !== "take-backup" ? [`${step.kind} ${step.name}`] : [],

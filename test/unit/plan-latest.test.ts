@@ -12,6 +12,7 @@ import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { decide, type Decision } from "../../src/plan/decide.ts";
 import type { Wish } from "../../src/plan/wish.ts";
+import { EN } from "../../src/ui/texts-en.ts";
 import { config, ids, installed, machine, record, wish } from "./example.ts";
 
 const found = installed(5 * GIB);
@@ -78,8 +79,11 @@ test("the backup is looked at before the first write, and taken anew before anyt
 test("user and audit volumes occur in no step, and are said to be kept", () => {
   const { plan } = latest(box());
   assert.not.match(JSON.stringify(plan.steps), /lv-user|lv-audit/);
-  assert.match(plan.keeps.join(), /user data \(\/user\).*audit data \(\/audit\)/);
-  assert.match(plan.loses.join(), /changed in the system \(the root volume\) since/);
+  assert.match(
+    plan.keeps.map(EN.keeping).join(),
+    /user data \(\/user, 4 GiB\).*audit data \(\/audit, 2 GiB\)/,
+  );
+  assert.match(plan.loses.map(EN.loss).join(), /changed in the system \(the root volume\) since/);
 });
 
 test("a person is asked, unless the running system asked for it or the command line says no", () => {

@@ -68,16 +68,23 @@ test("the answer is the end of the serial number, or a word where there is none"
   assert.match(question(disk({ serial: "" })), /^Type the word ERASE/);
 });
 
+test("an answer is never more than a keyboard can type, and is what the screen shows", () => {
+  assert.is(answerFor(disk({ serial: "AB\x1b[2J" })), "b[2J");
+  assert.match(question(disk({ serial: "AB\x1b[2J" })), /\(AB\\x1b\[2J\)/);
+  assert.is(answerFor(disk({ serial: "序列号码" })), "ERASE");
+  assert.is(answerFor(disk({ serial: "A1 " })), "ERASE");
+});
+
 test("the screen says what is lost and what is kept before it is lost", () => {
   const found = installed(5 * 1024 ** 3);
   const lines = planLines(planFactory(machine([found.disk], [found.group]), config, wish, ids));
   assert.equal(lines.slice(1), [
     "WILL BE LOST:",
-    "  - the installed system with its settings (the root volume)",
-    "  - the last backup",
+    "  - the installed system with its settings (the root volume, 4 GiB)",
+    "  - the last backup (a time that was not noted, 4 GiB)",
     "will be kept:",
-    "  - user data (/user)",
-    "  - audit data (/audit)",
+    "  - user data (/user, 4 GiB)",
+    "  - audit data (/audit, 2 GiB)",
   ]);
 });
 

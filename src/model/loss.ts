@@ -1,0 +1,40 @@
+/*
+ * What a recovery gives up and what it leaves: data, so that each face says it in its own words and language.
+ * Owns: the schemas (they are journalled with the plan) and the types. No texts.
+ */
+import * as v from "valibot";
+
+const Text = v.string();
+const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+export const Loss = v.variant("kind", [
+  /** What somebody else has put on the disk, described; the size is the disk's. */
+  v.strictObject({ kind: v.literal("content"), what: Text, sizeBytes: Bytes }),
+  /** All volumes of an installation of ours, user and audit data too. */
+  v.strictObject({
+    kind: v.literal("everything"),
+    volumes: v.array(v.strictObject({ name: Text, sizeBytes: Bytes })),
+  }),
+  /** The installed system with its settings. */
+  v.strictObject({ kind: v.literal("system"), sizeBytes: Bytes }),
+  v.strictObject({ kind: v.literal("backup"), timeSeconds: v.number(), sizeBytes: Bytes }),
+  /** What was changed in root since the backup; as many bytes as the backup had to keep for that. */
+  v.strictObject({ kind: v.literal("changes"), sinceSeconds: v.number(), sizeBytes: Bytes }),
+  v.strictObject({ kind: v.literal("words"), text: Text }),
+]);
+export type Loss = v.InferOutput<typeof Loss>;
+
+export const Keeping = v.variant("kind", [
+  v.strictObject({ kind: v.literal("user"), mount: Text, sizeBytes: Bytes }),
+  v.strictObject({ kind: v.literal("audit"), mount: Text, sizeBytes: Bytes }),
+  /** The system as it was backed up. */
+  v.strictObject({
+    kind: v.literal("backed-up"),
+    sinceSeconds: v.number(),
+    reason: Text,
+    sizeBytes: Bytes,
+  }),
+  /** System, backup, user and audit data. */
+  v.strictObject({ kind: v.literal("all") }),
+]);
+export type Keeping = v.InferOutput<typeof Keeping>;
