@@ -35,6 +35,8 @@ export interface Execution {
   readonly claimAttempts: number;
   onEvent(event: StepEvent): void;
   log(line: string): void;
+  /** Ends it, as a refusal, as long as nothing has been changed; afterwards nothing does. */
+  readonly signal?: AbortSignal;
   /** Reads the disk's identity and use again. @throws Refusal if it is not to be written to. */
   checkDisk(disk: DiskIdentity): Promise<void>;
 }
@@ -66,7 +68,14 @@ export async function execute(execution: Execution): Promise<Performed> {
     writeState(join(AT.esp, STATE_DIRECTORY), record);
   };
 
+  // Up to the first write; in long steps that only look, too, by their progress.
+  const checkCancelled = () => {
+    if (changed || execution.signal?.aborted !== true) return;
+    throw new Refusal("it was cancelled at the console", "choose again");
+  };
+
   for (const [index, step] of plan.steps.entries()) {
+    checkCancelled();
     const isBehind = index < journal.next;
     if (isBehind && !step.repeats) continue;
     const started = performance.now();
@@ -81,6 +90,7 @@ export async function execute(execution: Execution): Promise<Performed> {
         bytes,
         totalBytes,
         seconds: seconds(),
+        changed,
       });
     const world: World = {
       plan,
@@ -89,6 +99,7 @@ export async function execute(execution: Execution): Promise<Performed> {
       at: AT,
       log: execution.log,
       progress(done, total) {
+        checkCancelled();
         bytes = done;
         tell("progress", total);
       },
@@ -102,6 +113,7 @@ export async function execute(execution: Execution): Promise<Performed> {
     try {
       if (!LOOKS.includes(step.kind)) {
         if (!isChecked) await execution.checkDisk(disk);
+        checkCancelled();
         isChecked = true;
         changed = true;
       }

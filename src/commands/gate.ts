@@ -4,6 +4,7 @@
  * Owns: the order of asking, checking and waiting. A recovery that asks nobody anything has no gate.
  */
 import { messageOf } from "../errors.ts";
+import { EN } from "../ui/texts-en.ts";
 
 /** What shows the question and takes the answer; every face has one. */
 export interface Doorway {
@@ -49,7 +50,7 @@ export function waitSeconds(tries: number): number {
 /** Enter alone is no try: somebody looks whether anything happens. */
 async function askOnce(doorway: Doorway): Promise<string> {
   for (;;) {
-    const given = await doorway.askSecret("Type the rescue password and press Enter:");
+    const given = await doorway.askSecret(EN.password);
     if (given !== "") return given;
   }
 }

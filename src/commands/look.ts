@@ -3,7 +3,6 @@
  */
 import { readFileSync } from "node:fs";
 import { EXIT, Refusal, messageOf } from "../errors.ts";
-import { quote } from "../host/command.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { makeIds } from "../host/ids.ts";
 import { readMachine } from "../host/probe.ts";
@@ -14,13 +13,12 @@ import type { Machine } from "../model/machine.ts";
 import { parseMachine } from "../model/machine-schema.ts";
 import { printSize, sizeOn } from "../model/size.ts";
 import { visible } from "../model/text.ts";
-import { describeAction, isQuiet } from "../plan/describe.ts";
-import { actionsFor } from "../plan/actions.ts";
 import { decide } from "../plan/decide.ts";
 import { statusOf } from "../plan/status.ts";
 import { whileStill } from "./change.ts";
 import { look } from "./facts.ts";
-import { diskLines, machineLines, planLines, statusLines } from "../ui/plain.ts";
+import { commandLines } from "./plan-lines.ts";
+import { diskLines, machineLines, statusLines } from "../ui/plain.ts";
 
 const print = (lines: readonly string[]) => {
   for (const line of lines) console.log(visible(line));
@@ -46,23 +44,15 @@ export async function planRecovery(options: {
     options.machine === undefined
       ? await whileStill(() => readMachine())
       : readMachineFile(options.machine);
-  const { plan, disk, journal } = decide(machine, config, request, makeIds(), {
+  const decision = decide(machine, config, request, makeIds(), {
     operation: options.operation,
     anew: false,
   });
   if (options.json) {
-    console.log(JSON.stringify(plan, null, 2));
+    console.log(JSON.stringify(decision.plan, null, 2));
     return;
   }
-  print(planLines(plan));
-  print([plan.asks ? "a person is asked first" : "nobody is asked"]);
-  if (journal) print([`an interrupted recovery would go on at step ${journal.next + 1}`]);
-  for (const [index, step] of plan.steps.entries()) {
-    print([`${String(index + 1).padStart(3)}  ${step.kind}: ${step.title}`]);
-    for (const action of actionsFor(step, plan, { disk: disk.path, again: false, behind: false })) {
-      if (!isQuiet(action)) print(describeAction(action, quote).map((line) => `       ${line}`));
-    }
-  }
+  print(commandLines(decision));
 }
 
 export async function status({ json }: { json: boolean }): Promise<void> {

@@ -13,4 +13,6 @@ export interface StepEvent {
   readonly bytes: number;
   readonly totalBytes: number;
   readonly seconds: number;
+  /** Whether a disk has been changed, or is about to be: no way back then. */
+  readonly changed: boolean;
 }

@@ -61,7 +61,8 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
   };
 }
 
-function activeConsoles(): string[] {
+/** The names of the consoles; the last one is `/dev/console`. */
+export function activeConsoles(): string[] {
   try {
     const names = readFileSync("/sys/class/tty/console/active", "utf8").trim().split(/\s+/);
     return names.filter((name) => name !== "");

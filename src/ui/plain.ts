@@ -4,10 +4,12 @@
  */
 import type { StepEvent } from "../model/event.ts";
 import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../model/machine.ts";
+import { printResult, type Result } from "../model/result.ts";
 import { printSize } from "../model/size.ts";
 import type { BackupStatus, Status } from "../model/status.ts";
 import type { Plan } from "../model/step.ts";
 import { printTime, visible } from "../model/text.ts";
+import type { Explanation } from "./explain.ts";
 import { EN } from "./texts-en.ts";
 
 export function machineLines(machine: Machine): string[] {
@@ -155,4 +157,9 @@ export function backupLines(backup: BackupStatus | undefined): string[] {
 
 function hoursOf(seconds: number): string {
   return (Math.max(0, seconds) / 3600).toFixed(1);
+}
+
+/** The verdict in words, and the line that scripts read. */
+export function resultLines(result: Result, explanation?: Explanation): string[] {
+  return [...(explanation?.lines ?? [EN.done(result)]), printResult(result)];
 }

@@ -108,7 +108,8 @@ export const EN = {
   more: (count: number) => `… ${count} more lines`,
   choose: "What is to be done? Nothing is started before you choose.",
   whichPlan: "The plan of which recovery?",
-  waiting: "Looking at the machine …",
+  waiting: "One moment …",
+  password: "Type the rescue password and press Enter:",
 
   plan: ({ operation, version }: Plan) => `${operations[operation]}, version ${version}`,
   onDisk: (disk: DiskIdentity) => `on ${describeDisk(disk, printSize)}`,

@@ -166,7 +166,8 @@ export const ZH: Texts = {
   more: (count) => `… 还有 ${count} 行`,
   choose: "请选择操作。在您选择之前不会开始任何操作。",
   whichPlan: "查看哪种恢复的计划?",
-  waiting: "正在检查本机 …",
+  waiting: "请稍候 …",
+  password: "请输入恢复密码并按回车:",
 
   plan: ({ operation, version }) => `${operations[operation]},版本 ${version}`,
   onDisk: (disk) => `磁盘:${diskOf(disk)}`,

@@ -97,7 +97,7 @@ test("progress is told every five seconds, and no rest is guessed from the first
   const print = makeProgressPrinter((line) => lines.push(line));
   const [step] = planFactory(machine(), config, wish, ids).steps;
   if (!step) throw new Error("the plan is empty");
-  const event = { index: 0, total: 2, step, totalBytes: 1000 };
+  const event = { index: 0, total: 2, step, totalBytes: 1000, changed: false };
   print({ ...event, kind: "begins", bytes: 0, seconds: 0 });
   print({ ...event, kind: "progress", bytes: 10, seconds: 5 });
   print({ ...event, kind: "progress", bytes: 20, seconds: 6 });

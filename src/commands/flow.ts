@@ -1,0 +1,276 @@
+/*
+ * The order of things in a recovery at the console: gate, looking, menu, question, performing, verdict, choices.
+ * What it does to the machine comes in as `Doings`, what people see as a face, so that the demo runs this very
+ * flow over a recorded machine. Returns how the machine is to end.
+ */
+import { Refusal, StepError } from "../errors.ts";
+import { quote } from "../host/command.ts";
+import type { Ending } from "../host/ending.ts";
+import type { Request } from "../model/cmdline.ts";
+import type { Config } from "../model/config.ts";
+import type { StepEvent } from "../model/event.ts";
+import type { Ids } from "../model/ids.ts";
+import { identityOf, type DiskIdentity, type Machine } from "../model/machine.ts";
+import { OPERATIONS, type Operation } from "../model/operation.ts";
+import { printResult, type Result } from "../model/result.ts";
+import { decide, type Decision } from "../plan/decide.ts";
+import { overviewOf } from "../plan/overview.ts";
+import { explain } from "../ui/explain.ts";
+import type { Face, Planned, Question } from "../ui/face.ts";
+import type { Choice } from "../ui/choice.ts";
+import { makeProgressPrinter } from "../ui/plain.ts";
+import type { Gate } from "./gate.ts";
+import { commandLines } from "./plan-lines.ts";
+
+export interface Doings {
+  readMachine(): Promise<Machine>;
+  makeIds(): Ids;
+  /** Performs the plan and closes it. @throws Refusal, StepError */
+  perform(decision: Decision, on: Progress): Promise<Result>;
+  /** Unmounts and closes all that a failed attempt left open. */
+  closeEverything(group: string): Promise<void>;
+  /** Keeps the line for stopped.sh, should this process die afterwards. */
+  keepResult(line: string): void;
+  readPeakMemoryBytes(): number;
+  readonly log: { line(text: string): void; text(): string };
+}
+
+export interface Progress {
+  onEvent(event: StepEvent): void;
+  log(line: string): void;
+  /** Cancels while nothing has been changed. */
+  readonly signal: AbortSignal;
+}
+
+export interface Flow {
+  readonly face: Face;
+  readonly doings: Doings;
+  readonly request: Request;
+  readonly config: Config;
+  /** Passed before a person sees or decides anything; absent where there is no password. */
+  readonly gate?: Gate;
+  /** A report on a stick; both tell what came of it and never fail. */
+  readonly reports?: {
+    save(about: About): Promise<void>;
+    /** Not a word where no stick is there. */
+    saveIfThere(about: About): Promise<void>;
+  };
+}
+
+/** What a report is about: the plan that was tried, if it came to that. */
+type About = Partial<Pick<Planned, "plan" | "disk">>;
+
+/** From the kernel command line to the ending. */
+export async function runFlow(flow: Flow): Promise<Ending> {
+  const { operation } = flow.request;
+  const ending =
+    operation === "menu"
+      ? await menu(flow)
+      : await attempt(flow, operation === "none" ? "default" : operation, { anew: false });
+  if (ending === "shell") await flow.gate?.();
+  return ending;
+}
+
+/** When nothing can be done at all, not even read what was asked for. */
+export async function runRefusal(
+  flow: Omit<Flow, "request" | "config">,
+  error: unknown,
+): Promise<Ending> {
+  tell(flow, error, { operation: "none", version: "" });
+  return flow.face.choose("verdict", ["reboot", "poweroff"]);
+}
+
+/** One try, from looking to the result; then the ending, or the choices of a person. */
+async function attempt(
+  flow: Flow,
+  operation: Operation,
+  { anew, attended = false }: { anew: boolean; attended?: boolean },
+): Promise<Ending> {
+  const { face, doings, request, config, gate, reports } = flow;
+  let disk: DiskIdentity | undefined;
+  let version = "";
+  let isAttended = attended;
+  let about: About = {};
+  try {
+    const machine = await lookUntilReady(flow, operation);
+    version = machine.card?.description.version ?? "";
+    if (!gate) face.machine(overview(flow, machine));
+    const decision = decide(machine, config, request, doings.makeIds(), { operation, anew });
+    disk = decision.disk;
+    const planned = plannedOf(decision);
+    about = planned;
+    const asks = decision.plan.asks && !decision.journal;
+    if (asks) await gate?.();
+    if (gate) face.machine(overview(flow, machine));
+    face.planned(planned);
+    if (asks) {
+      isAttended = true;
+      if (!(await face.agree(planned))) {
+        if (attended) return await menu(flow);
+        throw new Refusal("the answer was not the one that starts it", "choose again");
+      }
+    }
+    version = decision.plan.version;
+    await perform(flow, decision, planned);
+  } catch (error) {
+    await doings.closeEverything(config.group.name);
+    tell(flow, error, { operation, version, disk });
+    await reports?.saveIfThere(about);
+    await gate?.();
+    return afterFailure(flow, operation, about);
+  }
+  await reports?.saveIfThere(about);
+  const ending = request.then ?? config.recovery.then;
+  await face.finished(ending, isAttended);
+  return ending;
+}
+
+async function afterFailure(flow: Flow, operation: Operation, about: About): Promise<Ending> {
+  const choices = ["again", "anew", "menu", "reboot", "poweroff"] as const;
+  const choice = await ask(flow, "verdict", choices, about);
+  switch (choice) {
+    case "again":
+    case "anew":
+      return attempt(flow, operation, { anew: choice === "anew", attended: true });
+    case "menu":
+      return menu(flow);
+    case "reboot":
+    case "poweroff":
+      return choice;
+  }
+}
+
+async function menu(flow: Flow): Promise<Ending> {
+  const { face, doings } = flow;
+  await flow.gate?.();
+  const machine = await doings.readMachine();
+  face.machine(overview(flow, machine));
+  const choices = [...OPERATIONS, "look", "reboot", "poweroff", "plan"] as const;
+  const choice = await ask(flow, "menu", choices);
+  switch (choice) {
+    case "look":
+      return menu(flow);
+    case "reboot":
+    case "poweroff":
+      return choice;
+    case "plan": {
+      const operation = await face.choose("which-plan", [...OPERATIONS, "back"]);
+      if (operation !== "back") await face.read("plan", planText(flow, machine, operation));
+      return menu(flow);
+    }
+    default: {
+      // A person stands here: what they start is asked about, whatever the command line says.
+      const request: Request = { ...flow.request, confirm: "yes" };
+      return attempt({ ...flow, request }, choice, { anew: false, attended: true });
+    }
+  }
+}
+
+/** Log and report are at hand with every list of choices, and come back to it. */
+async function ask<C extends Choice>(
+  flow: Flow,
+  question: Question,
+  choices: readonly C[],
+  about: About = {},
+): Promise<C> {
+  const { face, doings, reports } = flow;
+  const extra = reports ? (["log", "report"] as const) : (["log"] as const);
+  for (;;) {
+    const choice = await face.choose<C | "log" | "report">(question, [...choices, ...extra]);
+    if (choice === "log") await face.read("log", doings.log.text().trimEnd().split("\n"));
+    else if (choice === "report") await reports?.save(about);
+    else return choice;
+  }
+}
+
+function planText(flow: Flow, machine: Machine, operation: Operation): string[] {
+  const { request, config, doings } = flow;
+  try {
+    const wish = { ...request, confirm: "yes" as const };
+    return commandLines(
+      decide(machine, config, wish, doings.makeIds(), { operation, anew: false }),
+    );
+  } catch (error) {
+    return [...explain(error, quote).lines];
+  }
+}
+
+async function perform(flow: Flow, decision: Decision, planned: Planned): Promise<void> {
+  const { face, doings } = flow;
+  const abort = new AbortController();
+  const log = (line: string) => {
+    doings.log.line(line);
+    face.logged(line);
+  };
+  const logProgress = makeProgressPrinter(doings.log.line);
+  face.begin(planned, () => abort.abort());
+  const result = await doings.perform(decision, {
+    onEvent(event) {
+      face.event(event);
+      logProgress(event);
+    },
+    log,
+    signal: abort.signal,
+  });
+  give(flow, result);
+}
+
+function plannedOf({ plan, disk, journal }: Decision): Planned {
+  return { plan, disk, ...(journal ? { resumedAt: journal.next + 1 } : {}) };
+}
+
+/** Disks appear when their drivers are ready; a missing card or disk is looked for for half a minute. */
+async function lookUntilReady(flow: Flow, operation: Operation): Promise<Machine> {
+  const { face, doings, request } = flow;
+  const giveUp = Date.now() + 30_000;
+  for (let first = true; ; first = false) {
+    const machine = await doings.readMachine();
+    const others = machine.disks.filter(({ path }) => path !== machine.card?.disk);
+    const isNamedThere =
+      request.disk === undefined ||
+      others.some((disk) => disk[request.disk?.by ?? "path"] === request.disk?.text);
+    // What works on an installation does without the card.
+    const isThere =
+      operation === "default"
+        ? machine.card !== undefined && others.length > 0
+        : others.some(({ state }) => state !== undefined);
+    if ((isThere && isNamedThere) || Date.now() > giveUp) return machine;
+    if (first) face.line("waiting for the card and the disk to appear …");
+    await Bun.sleep(1_000);
+  }
+}
+
+function overview({ config, request }: Flow, machine: Machine) {
+  return overviewOf(machine, config, request, Math.floor(Date.now() / 1000));
+}
+
+function tell(
+  flow: Pick<Flow, "face" | "doings">,
+  error: unknown,
+  about: { operation: Result["operation"]; version: string; disk?: DiskIdentity | undefined },
+): void {
+  const { doings } = flow;
+  const explanation = explain(error, quote);
+  for (const line of explanation.lines) doings.log.line(line);
+  const { message, hint } = explanation;
+  const step = error instanceof StepError ? error.title : undefined;
+  const result: Result = {
+    schema: 1,
+    operation: about.operation,
+    outcome: explanation.outcome,
+    changed: explanation.changed,
+    ...(about.disk ? { disk: identityOf(about.disk) } : {}),
+    version: about.version,
+    steps: [],
+    peakMemoryBytes: doings.readPeakMemoryBytes(),
+    error: { message, hint, ...(step === undefined ? {} : { step }) },
+  };
+  flow.face.verdict(result, explanation);
+  doings.keepResult(printResult(result));
+}
+
+/** A success, on every console. */
+function give({ face, doings }: Flow, result: Result): void {
+  face.verdict(result);
+  doings.keepResult(printResult(result));
+}

@@ -1,0 +1,55 @@
+/*
+ * The plain face: lines on every console at once, answers from any. What scripts and the slowest serial line read.
+ */
+import type { Consoles } from "./consoles.ts";
+import type { Face, Teller } from "./face.ts";
+import {
+  answerFor,
+  machineLines,
+  makeProgressPrinter,
+  planLines,
+  question,
+  resultLines,
+} from "./plain.ts";
+import { EN } from "./texts-en.ts";
+
+/** For consoles that are only told, and for all of them. */
+export function plainTeller(consoles: Pick<Consoles, "line">): Teller {
+  const tell = (lines: readonly string[]) => lines.forEach((line) => consoles.line(line));
+  return {
+    line: consoles.line,
+    machine: ({ machine }) => tell(machineLines(machine)),
+    planned({ plan, resumedAt }) {
+      tell(planLines(plan));
+      if (resumedAt !== undefined) {
+        consoles.line(`an interrupted recovery goes on at step ${resumedAt}`);
+      }
+    },
+    event: makeProgressPrinter(consoles.line),
+    logged: () => undefined,
+    verdict: (result, explanation) => tell(resultLines(result, explanation)),
+  };
+}
+
+export function plainFace(consoles: Consoles): Face {
+  return {
+    ...plainTeller(consoles),
+    async choose(_question, choices) {
+      for (;;) {
+        choices.forEach((choice, index) => consoles.line(`  ${index + 1}  ${EN.choices[choice]}`));
+        const answer = await consoles.ask("Type a number and press Enter:");
+        const chosen = choices[Number(answer) - 1];
+        if (chosen !== undefined) return chosen;
+      }
+    },
+    agree: async ({ disk }) => (await consoles.ask(question(disk))) === answerFor(disk),
+    begin: () => undefined,
+    async read(_title, lines) {
+      for (const line of lines) consoles.line(line);
+    },
+    askSecret: consoles.askSecret,
+    finished: async () => undefined,
+    drain: consoles.drain,
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,221 @@
+/*
+ * The screen as a face: keeps what is known, draws it, and hands the person's answers to the flow.
+ * Owns: when is drawn (at once for a key or a new scene, at the pace of a slow line while a bar moves), and which
+ * keys count. Must not decide anything else: `view`, `draw` and `press` are pure.
+ */
+import { printResult } from "../../model/result.ts";
+import type { Choice } from "../choice.ts";
+import type { Face, Planned } from "../face.ts";
+import { answerFor } from "../plain.ts";
+import { EN } from "../texts-en.ts";
+import type { Texts } from "../texts.ts";
+import { openCanvas } from "./canvas.ts";
+import { draw } from "./draw.ts";
+import { parseKeys, press, type Wanted } from "./keys.ts";
+import { NOTHING, withLog, type Known, type Scene } from "./known.ts";
+import { afterDrawing, FRESH, waitFor } from "./pace.ts";
+import type { Terminal } from "./terminal.ts";
+import { view } from "./view.ts";
+
+/** Typed before a question was on the screen: keys held down while the machine booted. */
+const DEAF_MS = 700;
+/** How long a lone ESC may be the beginning of a sequence, on a slow line. */
+const ESCAPE_MS = 80;
+/** A terminal that was switched off and on again shows everything after a minute. */
+const REFRESH_MS = 60_000;
+/** A line that is so far behind is not given more. */
+const MOST_BEHIND_BYTES = 1024;
+const MOST_NOTES = 3;
+const READ_SECONDS = { attended: 60, alone: 5 } as const;
+
+/** The choices as they stand on the screen. */
+const ORDER: readonly Choice[] = [
+  ...(["again", "anew", "menu", "default", "latest", "repair"] as const),
+  ...(["plan", "log", "report", "look", "reboot", "poweroff", "back"] as const),
+];
+
+export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
+  const canvas = openCanvas(terminal);
+  let known: Known = { ...NOTHING, notice };
+  let pace = FRESH;
+  let drawing: ReturnType<typeof setTimeout> | undefined;
+  let deafUntil = Date.now() + DEAF_MS;
+  let answer: ((wanted: Wanted) => boolean) | undefined;
+  let cancel: () => void = () => undefined;
+  let begunAt = 0;
+
+  const drawNow = (): void => {
+    clearTimeout(drawing);
+    drawing = undefined;
+    const rows = draw(view(known, t), terminal.size(), terminal.abilities.charset);
+    pace = afterDrawing(pace, performance.now(), canvas.show(rows));
+  };
+  const drawSoon = (): void => {
+    if (drawing !== undefined) return;
+    const isBehind = () => terminal.pending() > MOST_BEHIND_BYTES;
+    const later = (ms: number) => {
+      drawing = setTimeout(() => (isBehind() ? later(200) : drawNow()), ms);
+    };
+    later(waitFor(pace, performance.now()));
+  };
+  const drawAnew = (): void => {
+    canvas.clear(terminal.size());
+    drawNow();
+  };
+
+  /** Keys that were pressed before a question appears by itself do not answer it. */
+  const show = (scene: Scene): void => {
+    const isByItself = !["read", "which-plan", "secret", "code"].includes(known.scene.kind);
+    if (isByItself) deafUntil = Date.now() + DEAF_MS;
+    known = { ...known, scene };
+    drawNow();
+  };
+  /** Until the person wants something that `take` understands. */
+  const ask = async <T>(scene: Scene, take: (wanted: Wanted) => T | undefined): Promise<T> => {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    answer = (wanted) => {
+      const taken = take(wanted);
+      if (taken === undefined) return false;
+      answer = undefined;
+      resolve(taken);
+      return true;
+    };
+    show(scene);
+    return promise;
+  };
+
+  let typed = "";
+  let escape: ReturnType<typeof setTimeout> | undefined;
+  const onTyped = (text: string, isEnd = false): void => {
+    clearTimeout(escape);
+    const { keys, rest } = parseKeys(typed + text, isEnd);
+    typed = rest;
+    if (rest !== "") escape = setTimeout(() => onTyped("", true), ESCAPE_MS);
+    for (const key of keys) {
+      if (key.name === "redraw") {
+        terminal.askSize();
+        drawAnew();
+      }
+      if (Date.now() < deafUntil) continue;
+      const { known: next, wanted } = press(known, key, terminal.size());
+      const isChanged = next !== known || known.notes.length > 0;
+      known = { ...next, notes: [] };
+      if (wanted?.kind === "cancel") cancel();
+      else if (wanted && answer?.(wanted) === true) {
+        // The keys behind it were meant for what was on the screen.
+        typed = "";
+        drawSoon();
+        return;
+      }
+      if (isChanged) drawNow();
+    }
+  };
+  terminal.onData((text) => onTyped(text));
+  terminal.onResize(drawAnew);
+  const refresh = setInterval(() => {
+    canvas.forget();
+    drawSoon();
+  }, REFRESH_MS);
+  refresh.unref();
+  drawNow();
+
+  const runOf = (planned: Planned): Known => {
+    begunAt = performance.now();
+    return { ...known, run: { ...planned, seconds: 0 } };
+  };
+
+  return {
+    line(text) {
+      known = { ...known, notes: [...known.notes, text].slice(-MOST_NOTES) };
+      drawSoon();
+    },
+    machine(overview) {
+      known = { ...known, overview };
+      drawSoon();
+    },
+    planned(planned) {
+      known = runOf(planned);
+    },
+    event(event) {
+      if (!known.run) return;
+      const seconds = (performance.now() - begunAt) / 1000;
+      known = { ...known, run: { ...known.run, event, seconds } };
+      drawSoon();
+    },
+    logged(line) {
+      known = withLog(known, line);
+      if (known.scene.kind === "running") drawSoon();
+    },
+    verdict(result, explanation) {
+      known = { ...known, verdict: { result, ...(explanation ? { explanation } : {}) } };
+      // For scripts that read this console; the person sees the screen that follows.
+      terminal.write(`\x1b[H\x1b[2J${printResult(result)}\r\n`);
+      canvas.clear(terminal.size());
+    },
+    choose: <C extends Choice>(kind: "menu" | "verdict" | "which-plan", choices: readonly C[]) => {
+      const ordered = choices.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+      return ask<C>({ kind, choices: ordered, selected: undefined }, (wanted) => {
+        if (wanted.kind !== "choice") return undefined;
+        known = { ...known, scene: { kind: "wait" } };
+        return ordered.find((choice) => choice === wanted.choice);
+      });
+    },
+    async agree(planned) {
+      known = runOf(planned);
+      const scene: Scene = {
+        kind: "consent",
+        answer: answerFor(planned.disk),
+        typed: "",
+        wrong: false,
+      };
+      return ask(scene, (wanted) => (wanted.kind === "agree" ? wanted.yes : undefined));
+    },
+    begin(planned, stop) {
+      cancel = stop;
+      known = { ...runOf(planned), notes: [] };
+      show({ kind: "running" });
+    },
+    async read(title, lines) {
+      const scene: Scene = { kind: "read", title: t.choices[title], lines, top: 0 };
+      await ask(scene, ({ kind }) => (kind === "on" ? true : undefined));
+    },
+    askSecret(prompt) {
+      const scene: Scene = {
+        kind: "secret",
+        prompt: prompt === EN.password ? t.password : prompt,
+        typed: "",
+      };
+      return ask(scene, (wanted) => {
+        if (wanted.kind !== "secret") return undefined;
+        known = { ...known, scene: { kind: "wait" } };
+        return wanted.text;
+      });
+    },
+    async finished(ending, attended) {
+      const isAwaited = ending === "reboot" || ending === "poweroff";
+      const left = isAwaited ? READ_SECONDS[attended ? "attended" : "alone"] : 0;
+      const scene: Scene = { kind: "finished", ending, seconds: left };
+      if (!isAwaited) return show(scene);
+      const counting = setInterval(() => {
+        // Whoever looks at the QR code has all the time.
+        if (known.scene.kind !== "finished") return;
+        const seconds = known.scene.seconds - 1;
+        known = { ...known, scene: { ...known.scene, seconds } };
+        drawSoon();
+        if (seconds <= 0) answer?.({ kind: "on" });
+      }, 1000);
+      await ask(scene, ({ kind }) => (kind === "on" ? true : undefined));
+      clearInterval(counting);
+    },
+    async drain() {
+      if (drawing !== undefined) drawNow();
+      await terminal.drain();
+    },
+    close() {
+      clearInterval(refresh);
+      clearTimeout(drawing);
+      canvas.close();
+      terminal.close();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/*
+ * A run of a real plan in which nothing happens but time: the events, log lines and the result that an execution
+ * would give. For the demo and the tests of the screens.
+ */
+import { Refusal, StepError } from "../../src/errors.ts";
+import { quote } from "../../src/host/command.ts";
+import { identityOf } from "../../src/model/machine.ts";
+import { MIB } from "../../src/model/size.ts";
+import type { Step } from "../../src/model/step.ts";
+import type { Result } from "../../src/model/result.ts";
+import { actionsFor } from "../../src/plan/actions.ts";
+import type { Decision } from "../../src/plan/decide.ts";
+import { describeAction, isQuiet } from "../../src/plan/describe.ts";
+import type { Progress } from "../../src/commands/flow.ts";
+
+export interface Simulation {
+  /** How many times faster than a disk of 100 MiB/s. */
+  readonly speed: number;
+  /** The kind of step at which it fails, or stays in the middle for ever. */
+  readonly failAt?: string | undefined;
+  readonly pauseAt?: string | undefined;
+}
+
+const LOOKS = ["protect-disks", "open-golden", "open-boot-files", "check-golden", "check-card"];
+const BYTES_PER_SECOND = 100 * MIB;
+const PIECES = 40;
+
+export async function simulate(
+  { plan, disk, journal }: Decision,
+  on: Progress,
+  { speed, failAt, pauseAt }: Simulation,
+): Promise<Result> {
+  let changed = journal !== undefined;
+  const steps: { kind: string; seconds: number; bytes: number }[] = [];
+  const pass = (seconds: number) => Bun.sleep((seconds * 1000) / speed);
+  const checkCancelled = () => {
+    if (on.signal.aborted && !changed) {
+      throw new Refusal("it was cancelled at the console", "choose again");
+    }
+  };
+  for (const [index, step] of plan.steps.entries()) {
+    const isBehind = index < (journal?.next ?? 0);
+    if (isBehind && !step.repeats) continue;
+    checkCancelled();
+    if (!LOOKS.includes(step.kind)) changed = true;
+    const total = bytesOf(step);
+    const event = { index, total: plan.steps.length, step, totalBytes: total, changed };
+    on.onEvent({ ...event, kind: "begins", bytes: 0, seconds: 0 });
+    for (const action of actionsFor(step, plan, {
+      disk: disk.path,
+      again: false,
+      behind: isBehind,
+    })) {
+      if (!isQuiet(action)) for (const line of describeAction(action, quote)) on.log(`+ ${line}`);
+    }
+    for (let piece = 1; total > 0 && piece <= PIECES; piece++) {
+      const bytes = Math.round((total * piece) / PIECES);
+      await pass(total / PIECES / BYTES_PER_SECOND);
+      checkCancelled();
+      const seconds = bytes / BYTES_PER_SECOND;
+      on.onEvent({ ...event, kind: "progress", bytes, seconds });
+      if (step.kind === pauseAt && piece === PIECES / 2) await stay(checkCancelled);
+    }
+    if (step.kind === pauseAt) await stay(checkCancelled);
+    if (step.kind === failAt) {
+      const at = { index, total: plan.steps.length, title: step.title, changed };
+      throw new StepError(at, new Error("simulated: no space left on device"));
+    }
+    const seconds = total === 0 ? 0.2 : total / BYTES_PER_SECOND;
+    if (total === 0) await pass(seconds);
+    steps.push({ kind: step.kind, seconds, bytes: total });
+    on.onEvent({ ...event, kind: "done", bytes: total, seconds });
+  }
+  return {
+    schema: 1,
+    operation: plan.operation,
+    outcome: "success",
+    changed: true,
+    disk: identityOf(disk),
+    version: plan.version,
+    steps,
+    peakMemoryBytes: 0,
+  };
+}
+
+function bytesOf(step: Step): number {
+  if ("bytes" in step) return step.bytes;
+  return step.kind === "merge-backup" ? 300 * MIB : 0;
+}
+
+async function stay(check: () => void): Promise<void> {
+  for (;;) {
+    check();
+    await Bun.sleep(20);
+  }
+}
