@@ -20,12 +20,12 @@ const operations: Record<Operation, string> = {
 
 const choices: Record<Choice, string> = {
   ...operations,
-  again: "Try again; an interrupted recovery goes on where it stopped",
-  anew: "Start the recovery anew, from the beginning",
+  again: "Try again: goes on where it stopped",
+  anew: "Start anew, from the beginning",
   menu: "Recovery menu",
   plan: "Look at the plan: the exact commands",
   log: "Look at the log",
-  report: "Save a report to a stick labelled ZS-REPORTS",
+  report: "Save a report to a ZS-REPORTS stick",
   look: "Look at the machine again",
   reboot: "Reboot",
   poweroff: "Power off",
@@ -46,7 +46,8 @@ export const EN = {
   outcomes,
   title: "Recovery",
   keys: {
-    menu: "Up/Down or a number chooses   Enter starts   Ctrl-L draws again",
+    menu: "Up/Down or a number chooses   Enter starts   D: details   Ctrl-L draws again",
+    details: "Up/Down move   Esc goes back",
     consent: "Enter starts   Esc goes back",
     read: "Up/Down, PgUp/PgDn move   Esc goes back",
     running: "C cancels",
@@ -105,7 +106,8 @@ export const EN = {
       ? `Last recovery: ${operations[last.operation as Operation] ?? last.operation}, version ${last.version}: ${outcomes[last.outcome]}`
       : "Last recovery: none recorded",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
-  more: (count: number) => `… ${count} more lines`,
+  more: (count: number) => `… ${count} more lines (D: details)`,
+  moreInLog: (count: number) => `… ${count} more lines in the log`,
   choose: "What is to be done? Nothing is started before you choose.",
   whichPlan: "The plan of which recovery?",
   waiting: "One moment …",

@@ -19,12 +19,12 @@ const operations: Record<Operation, string> = {
 
 const choices: Record<Choice, string> = {
   ...operations,
-  again: "重试;被中断的恢复会从中断处继续",
+  again: "重试:从中断处继续",
   anew: "从头重新开始恢复",
   menu: "恢复菜单",
   plan: "查看计划:将要执行的命令",
   log: "查看日志",
-  report: "把报告保存到卷标为 ZS-REPORTS 的 U 盘",
+  report: "把报告保存到 ZS-REPORTS U 盘",
   look: "重新检查本机",
   reboot: "重新启动",
   poweroff: "关机",
@@ -86,7 +86,8 @@ export const ZH: Texts = {
   outcomes,
   title: "系统恢复",
   keys: {
-    menu: "上下键或数字选择   回车开始   Ctrl-L 重画",
+    menu: "上下键或数字选择   回车开始   D:详细信息   Ctrl-L 重画",
+    details: "上下键移动   Esc 返回",
     consent: "回车开始   Esc 返回",
     read: "上下键、PgUp/PgDn 翻页   Esc 返回",
     running: "C 取消",
@@ -163,7 +164,8 @@ export const ZH: Texts = {
       ? `上次恢复:${operations[last.operation as Operation] ?? last.operation},版本 ${last.version}:${outcomes[last.outcome]}`
       : "上次恢复:无记录",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
-  more: (count) => `… 还有 ${count} 行`,
+  more: (count) => `… 还有 ${count} 行(D:详细信息)`,
+  moreInLog: (count) => `… 还有 ${count} 行,见日志`,
   choose: "请选择操作。在您选择之前不会开始任何操作。",
   whichPlan: "查看哪种恢复的计划?",
   waiting: "请稍候 …",

@@ -36,7 +36,7 @@ export function draw(view: View, size: Size, charset: Charset): Row[] {
   if (view.code?.alone === true) {
     const code = codeRows(view.code, { columns, rows: rows - 1 }, charset);
     const body = code ?? view.body.flatMap((block) => fixedRows(block, columns, GLYPHS[charset]));
-    return [...filled(body, rows - 1), bar(view.keys)].map((row) => inCharset(row, size, charset));
+    return [...filled(body, rows - 1), bar(view.keys)].map((row) => fitted(row, size, charset));
   }
   const notes = view.notes
     .flatMap((note) => wrap(note, columns, 2))
@@ -45,7 +45,7 @@ export function draw(view: View, size: Size, charset: Charset): Row[] {
   const height = rows - 2 - notes.length;
   const body = filled(withCode(view, { columns, rows: height }, charset), height);
   return [bar(view.title), ...body, ...notes, bar(view.keys)].map((row) =>
-    inCharset(row, size, charset),
+    fitted(row, size, charset),
   );
 }
 
@@ -68,27 +68,50 @@ function withCode(view: View, size: Size, charset: Charset): Row[] {
 function bodyRows(blocks: readonly Block[], size: Size, glyphs: Glyphs): Row[] {
   const { columns } = size;
   const wishes = blocks.map((block) => wishOf(block, columns, glyphs));
-  let free = size.rows - wishes.reduce((sum, { least }) => sum + least, 0);
-  return blocks.flatMap((block, index) => {
-    const { least, most } = wishes[index] ?? { least: 0, most: 0 };
-    const more = Math.max(0, Math.min(free, most - least));
-    free -= more;
-    return flexibleRows(block, columns, least + more, glyphs) ?? fixedRows(block, columns, glyphs);
-  });
+  const heights = shared(wishes, size.rows);
+  return blocks.flatMap(
+    (block, index) =>
+      flexibleRows(block, columns, heights[index] ?? 0, glyphs) ??
+      fixedRows(block, columns, glyphs),
+  );
 }
 
-function wishOf(block: Block, columns: number, glyphs: Glyphs): { least: number; most: number } {
+/** Each its least; then a row more for each in turn, as long as there are rows; the greedy ones at last. */
+function shared(wishes: readonly Wish[], rows: number): number[] {
+  const heights = wishes.map(({ least }) => least);
+  let free = rows - heights.reduce((sum, height) => sum + height, 0);
+  for (const isGreedy of [false, true]) {
+    for (let before = -1; before !== free;) {
+      before = free;
+      for (const [index, { most }] of wishes.entries()) {
+        const height = heights[index] ?? 0;
+        if (free <= 0 || height >= most || (most === ALL) !== isGreedy) continue;
+        heights[index] = height + 1;
+        free--;
+      }
+    }
+  }
+  return heights;
+}
+
+interface Wish {
+  readonly least: number;
+  readonly most: number;
+}
+const ALL = Number.MAX_SAFE_INTEGER;
+
+function wishOf(block: Block, columns: number, glyphs: Glyphs): Wish {
   switch (block.kind) {
     case "facts": {
       const most = factRows(block.lines, columns).length;
-      return { least: Math.min(most, 3), most };
+      return { least: Math.min(most, 2), most };
     }
     case "steps":
       return { least: Math.min(3, block.rows.length), most: block.rows.length };
     case "tail":
-      return { least: 3, most: Number.MAX_SAFE_INTEGER };
+      return { least: 3, most: ALL };
     case "pages":
-      return { least: 1, most: Number.MAX_SAFE_INTEGER };
+      return { least: 1, most: ALL };
     default: {
       const rows = fixedRows(block, columns, glyphs).length;
       return { least: rows, most: rows };
@@ -135,9 +158,9 @@ function fixedRows(block: Block, columns: number, glyphs: Glyphs): Row[] {
       return wrap(text, columns - indent, 2).map((line) => row(" ".repeat(indent) + line, style));
     }
     case "choices":
-      return block.items.map((item, index) => {
-        const text = cut(` ${index + 1}  ${item} `, columns);
-        return row(text, index === block.selected ? "bar" : "plain");
+      return block.items.flatMap((item, index) => {
+        const style = index === block.selected ? "bar" : "plain";
+        return wrap(`${index + 1}  ${item}`, columns - 2, 3).map((line) => row(` ${line} `, style));
       });
     case "bar": {
       const label = pad(block.label, 20);
@@ -236,12 +259,14 @@ function filled(rows: readonly Row[], height: number): Row[] {
   return Array.from({ length: height }, (_, index) => rows[index] ?? []);
 }
 
-function inCharset(spans: Row, { columns }: Size, charset: Charset): Row {
-  if (charset === "blocks") return spans;
+/** In characters that the terminal has, and no wider than it is. */
+function fitted(spans: Row, { columns }: Size, charset: Charset): Row {
   let left = columns;
   return spans.map(({ text, style }) => {
-    const plain = cut(text.replaceAll("…", "...").replace(/[^\x20-\x7e]/gu, "?"), left);
-    left -= plain.length;
-    return { text: plain, style };
+    const plain =
+      charset === "blocks" ? text : text.replaceAll("…", "...").replace(/[^\x20-\x7e]/gu, "?");
+    const part = cut(plain, left);
+    left -= widthOf(part);
+    return { text: part, style };
   });
 }

@@ -100,6 +100,9 @@ export function press(known: Known, key: Key, size: Size): Pressed {
     case "verdict": {
       const { choices, selected } = scene;
       if (letter === "q" && scene.kind === "verdict") return to({ kind: "code", back: scene });
+      if (letter === "d" && scene.kind === "menu") {
+        return to({ kind: "details", top: 0, back: scene });
+      }
       if (key.name === "enter") {
         const choice = selected === undefined ? undefined : choices[selected];
         return choice === undefined ? { known } : want({ kind: "choice", choice });
@@ -115,14 +118,17 @@ export function press(known: Known, key: Key, size: Size): Pressed {
       return key.name === "escape" || key.name === "enter" || letter === "q"
         ? to(scene.back)
         : { known };
+    case "details": {
+      if (key.name === "escape" || key.name === "enter" || letter === "d") return to(scene.back);
+      // Three rows a disk, and the machine's own.
+      const most = 3 * (known.overview?.disks.length ?? 0) + 3;
+      return to({ ...scene, top: scrolled(key, scene.top, pageHeight(size), most) });
+    }
     case "read": {
       if (key.name === "escape" || letter === "q") return want({ kind: "on" });
       const height = pageHeight(size);
-      const last = Math.max(0, pageRows(scene.lines, size.columns).length - height);
-      const steps = { up: -1, down: 1, "page-up": -height, "page-down": height };
-      const by = { ...steps, home: -Infinity, end: Infinity, text: letter === " " ? height : 0 };
-      const step = key.name in by ? by[key.name as keyof typeof by] : 0;
-      return to({ ...scene, top: Math.min(last, Math.max(0, scene.top + step)) });
+      const most = pageRows(scene.lines, size.columns).length - height;
+      return to({ ...scene, top: scrolled(key, scene.top, height, most) });
     }
     case "running": {
       if (letter !== "c" || scene.told === "cancelling") return { known };
@@ -164,6 +170,16 @@ function moved(key: Key, count: number, selected: number | undefined): number | 
     default:
       return selected;
   }
+}
+
+function scrolled(key: Key, top: number, height: number, most: number): number {
+  const by = {
+    ...{ up: -1, down: 1, "page-up": -height, "page-down": height },
+    ...{ home: -Infinity, end: Infinity },
+    text: key.name === "text" && key.text === " " ? height : 0,
+  };
+  const step = key.name in by ? by[key.name as keyof typeof by] : 0;
+  return Math.max(0, Math.min(most, top + step));
 }
 
 const LONGEST_ANSWER = 128;

@@ -53,6 +53,7 @@ export type Scene =
   | ({ readonly kind: "verdict" } & Choosing)
   | { readonly kind: "finished"; readonly ending: string; readonly seconds: number }
   | { readonly kind: "code"; readonly back: Scene }
+  | { readonly kind: "details"; readonly top: number; readonly back: Scene }
   | {
       readonly kind: "consent";
       readonly answer: string;

@@ -19,6 +19,8 @@ import { view } from "./view.ts";
 
 /** Typed before a question was on the screen: keys held down while the machine booted. */
 const DEAF_MS = 700;
+/** A scene that comes so soon after an answer is what the person has asked for. */
+const AT_ONCE_MS = 300;
 /** How long a lone ESC may be the beginning of a sequence, on a slow line. */
 const ESCAPE_MS = 80;
 /** A terminal that was switched off and on again shows everything after a minute. */
@@ -41,20 +43,21 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
   let drawing: ReturnType<typeof setTimeout> | undefined;
   let deafUntil = Date.now() + DEAF_MS;
   let answer: ((wanted: Wanted) => boolean) | undefined;
+  let answeredAt = 0;
   let cancel: () => void = () => undefined;
   let begunAt = 0;
 
-  const drawNow = (): void => {
+  const drawNow = (asked = true): void => {
     clearTimeout(drawing);
     drawing = undefined;
     const rows = draw(view(known, t), terminal.size(), terminal.abilities.charset);
-    pace = afterDrawing(pace, performance.now(), canvas.show(rows));
+    pace = afterDrawing(pace, performance.now(), canvas.show(rows), asked);
   };
   const drawSoon = (): void => {
     if (drawing !== undefined) return;
     const isBehind = () => terminal.pending() > MOST_BEHIND_BYTES;
     const later = (ms: number) => {
-      drawing = setTimeout(() => (isBehind() ? later(200) : drawNow()), ms);
+      drawing = setTimeout(() => (isBehind() ? later(200) : drawNow(false)), ms);
     };
     later(waitFor(pace, performance.now()));
   };
@@ -65,8 +68,7 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
 
   /** Keys that were pressed before a question appears by itself do not answer it. */
   const show = (scene: Scene): void => {
-    const isByItself = !["read", "which-plan", "secret", "code"].includes(known.scene.kind);
-    if (isByItself) deafUntil = Date.now() + DEAF_MS;
+    if (Date.now() > answeredAt + AT_ONCE_MS) deafUntil = Date.now() + DEAF_MS;
     known = { ...known, scene };
     drawNow();
   };
@@ -104,6 +106,7 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       else if (wanted && answer?.(wanted) === true) {
         // The keys behind it were meant for what was on the screen.
         typed = "";
+        answeredAt = Date.now();
         drawSoon();
         return;
       }

@@ -36,6 +36,8 @@ export type Block =
   | { readonly kind: "pages"; readonly lines: readonly string[]; readonly top: number }
   | { readonly kind: "big"; readonly word: string; readonly style: Style };
 
+type BlockOf<K extends Block["kind"]> = Extract<Block, { kind: K }>;
+
 export interface StepRow {
   readonly mark: "done" | "now" | "ahead";
   readonly text: string;
@@ -80,6 +82,8 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
   switch (scene.kind) {
     case "wait":
       return [{ kind: "text", text: t.waiting }, gap, machineFacts(known, t)];
+    case "details":
+      return [{ kind: "pages", lines: machineFacts(known, t).lines, top: scene.top }];
     case "menu":
       return [
         machineFacts(known, t),
@@ -127,7 +131,7 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
   }
 }
 
-function machineFacts({ overview, notice }: Known, t: Texts): Block {
+function machineFacts({ overview, notice }: Known, t: Texts): BlockOf<"facts"> {
   const first = notice === "" ? [] : [notice];
   if (!overview) return { kind: "facts", lines: first, more: t.more };
   const { machine, disks, backup, lastRecovery } = overview;
@@ -156,7 +160,11 @@ function consent(
 ): Block[] {
   const gap: Block = { kind: "gap" };
   const isWord = answer === "ERASE";
-  const list = (text: string): Block => ({ kind: "text", text: `- ${text}`, indent: 4 });
+  const list = (texts: readonly string[]): Block => ({
+    kind: "facts",
+    lines: texts.map((text) => `    - ${text}`),
+    more: t.more,
+  });
   return [
     { kind: "text", text: t.plan(plan), style: "strong" },
     { kind: "text", text: t.onDisk(disk) },
@@ -164,11 +172,11 @@ function consent(
     plan.loses.length > 0
       ? { kind: "text", text: t.willBeLost, style: "bad" }
       : { kind: "text", text: t.nothingLost, style: "good" },
-    ...plan.loses.map((loss) => list(t.loss(loss))),
+    list(plan.loses.map(t.loss)),
     ...(plan.keeps.length === 0
       ? []
       : [gap, { kind: "text", text: t.willBeKept, style: "good" } as const]),
-    ...plan.keeps.map((kept) => list(t.keeping(kept))),
+    list(plan.keeps.map(t.keeping)),
     gap,
     { kind: "text", text: t.question(isWord ? "" : visible(disk.serial), answer), style: "strong" },
     { kind: "text", text: `> ${typed}${"_".repeat(Math.max(0, answer.length - typed.length))}` },
@@ -244,16 +252,18 @@ function verdict({ result, explanation }: Verdict, t: Texts): Block[] {
     const words = [t.done(result), t.goesOnInstalled];
     return [big, gap, ...words.map((text): Block => ({ kind: "text", text }))];
   }
-  const lines = (text: string) =>
-    text.split("\n").map((line): Block => ({ kind: "text", text: line, indent: 2 }));
+  const { message, hint } = explanation;
+  const lines = (text: string): Block => ({
+    kind: "facts",
+    lines: text.split("\n").map((line) => `  ${line}`),
+    more: t.moreInLog,
+  });
   return [
     big,
-    gap,
     { kind: "text", text: result.changed ? t.changed : t.unchanged, style: "strong" },
     { kind: "text", text: t.why },
-    ...lines(explanation.message),
-    ...(explanation.hint === "" ? [] : [{ kind: "text", text: t.next } as const]),
-    ...(explanation.hint === "" ? [] : lines(explanation.hint)),
+    lines(message),
+    ...(hint === "" ? [] : [{ kind: "text", text: t.next } as const, lines(hint)]),
   ];
 }
 

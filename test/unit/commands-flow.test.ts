@@ -1,0 +1,220 @@
+/*
+ * The order of things at the console, with a person who answers from a list and a machine that only exists on
+ * paper: what is asked, what is started, what is told.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { runFlow, runRefusal, type Doings } from "../../src/commands/flow.ts";
+import { Refusal, StepError } from "../../src/errors.ts";
+import { execute } from "../../src/execute.ts";
+import { parseCmdline } from "../../src/model/cmdline.ts";
+import type { Machine } from "../../src/model/machine.ts";
+import type { Choice } from "../../src/ui/choice.ts";
+import type { Face } from "../../src/ui/face.ts";
+import { config, ids, machine } from "./example.ts";
+import { installedMachine, success } from "./screen-example.ts";
+
+interface Told {
+  readonly did: string[];
+  readonly asked: string[];
+}
+
+/** `answers`: choices, and `yes`/`no` where the plan is agreed to. Running out of them is an error. */
+function person(answers: readonly string[], told: Told): Face {
+  const left = [...answers];
+  const next = (question: string) => {
+    told.asked.push(question);
+    const answer = left.shift();
+    if (answer === undefined) throw new Error(`nobody answers: ${question}`);
+    return answer;
+  };
+  const log = (text: string) => void told.did.push(text);
+  return {
+    line: (text) => log(`line ${text}`),
+    machine: () => log("machine"),
+    planned: ({ plan }) => log(`planned ${plan.operation}`),
+    event: () => undefined,
+    logged: () => undefined,
+    verdict: ({ outcome, error }) => log(`verdict ${outcome} ${error?.message ?? ""}`.trim()),
+    async choose<C extends Choice>(question: string, choices: readonly C[]) {
+      const answer = next(question);
+      const chosen = choices.find((choice) => choice === answer);
+      assert.ok(chosen, `${answer} is no choice of ${choices.join()}`);
+      return chosen as C;
+    },
+    agree: async () => next("agree") === "yes",
+    begin: () => log("begin"),
+    read: async (title, lines) => log(`read ${title} ${lines.length > 0}`),
+    askSecret: async () => next("secret"),
+    finished: async (ending, attended) => log(`finished ${ending} ${attended}`),
+    drain: async () => undefined,
+    close: () => undefined,
+  };
+}
+
+async function run(
+  operation: string,
+  answers: readonly string[],
+  more: {
+    found?: Machine;
+    perform?: Doings["perform"];
+    /** The right password; without it there is no gate. */
+    password?: string;
+    hasReports?: boolean;
+    words?: string;
+  } = {},
+) {
+  const told: Told = { did: [], asked: [] };
+  const doings: Doings = {
+    readMachine: async () => more.found ?? installedMachine(),
+    makeIds: () => ids,
+    perform: more.perform ?? (async () => success),
+    closeEverything: async () => void told.did.push("close"),
+    keepResult: () => undefined,
+    readPeakMemoryBytes: () => 0,
+    log: { line: () => undefined, text: () => "one\ntwo\n" },
+  };
+  const face = person(answers, told);
+  const ending = await runFlow({
+    face,
+    doings,
+    request: parseCmdline(`zshield_recovery=${operation} ${more.words ?? ""}`),
+    config,
+    ...(more.password === undefined
+      ? {}
+      : {
+          async gate() {
+            while ((await face.askSecret("?")) !== more.password);
+          },
+        }),
+    ...(more.hasReports
+      ? {
+          reports: {
+            save: async ({ plan }) => void told.did.push(`report ${plan?.operation}`),
+            saveIfThere: async ({ plan }) => void told.did.push(`if there ${plan?.operation}`),
+          },
+        }
+      : {}),
+  });
+  return { ending, ...told };
+}
+
+test("a blank disk: nobody is asked", async () => {
+  const { ending, asked, did } = await run("default", [], { found: machine() });
+  assert.equal(asked, []);
+  assert.equal(did, [
+    ...["machine", "planned default", "begin", "verdict success", "finished reboot false"],
+  ]);
+  assert.is(ending, "reboot");
+});
+
+test("an installed disk: asked first; with the right answer it is performed, and somebody is there", async () => {
+  const { asked, did } = await run("default", ["yes"], { words: "zshield.then=poweroff" });
+  assert.equal(asked, ["agree"]);
+  assert.is(did.at(-1), "finished poweroff true");
+});
+
+test("a wrong answer is a refusal, and nothing is begun", async () => {
+  const { ending, did } = await run("default", ["no", "poweroff"]);
+  assert.not.ok(did.includes("begin"));
+  assert.ok(did.includes("verdict refused the answer was not the one that starts it"));
+  assert.is(ending, "poweroff");
+});
+
+test("what is started from the menu is asked about whatever the command line says, and going back goes back", async () => {
+  const { asked, did } = await run("menu", ["default", "no", "repair"], {
+    words: "zshield.confirm=no",
+  });
+  assert.equal(asked, ["menu", "agree", "menu"]);
+  assert.equal(
+    did.filter((text) => text.startsWith("planned")),
+    [...["planned default", "planned repair"]],
+  );
+  assert.not.ok(did.some((text) => text.includes("refused")));
+});
+
+test("plan and log are read, and the list comes back", async () => {
+  const { ending, asked, did } = await run("menu", [
+    ...["log", "plan", "latest", "plan", "back", "look", "reboot"],
+  ]);
+  assert.equal(asked, ["menu", "menu", "which-plan", "menu", "which-plan", "menu", "menu"]);
+  assert.ok(did.includes("read log true") && did.includes("read plan true"));
+  assert.is(ending, "reboot");
+});
+
+test("the report is a choice only where there is a way to save it, and knows what was tried", async () => {
+  const asked = await run("menu", ["report", "reboot"], { hasReports: true });
+  assert.ok(asked.did.includes("report undefined"));
+  const failed = await run("default", ["no", "report", "reboot"], { hasReports: true });
+  assert.equal(failed.did.slice(-2), ["if there default", "report default"]);
+  let error: unknown;
+  await run("menu", ["report"]).catch((thrown: unknown) => (error = thrown));
+  assert.match(String(error), /report is no choice/);
+});
+
+test("a failed step: closed, told, and tried again when the person says so", async () => {
+  let tries = 0;
+  const { did, asked } = await run("default", ["yes", "again", "yes"], {
+    async perform() {
+      if (tries++ > 0) return success;
+      throw new StepError({ index: 3, total: 9, title: "copy", changed: true }, new Error("no"));
+    },
+  });
+  assert.equal(asked, ["agree", "verdict", "agree"]);
+  assert.equal(did.slice(3, 5), ["close", "verdict failed step 4 of 9, copy: no"]);
+  assert.is(did.at(-1), "finished reboot true");
+});
+
+test("with a password nothing is shown, asked or chosen before it; what asks nobody goes on without", async () => {
+  const password = "right";
+  const menu = await run("menu", ["wrong", "right", "reboot"], { password });
+  assert.equal(menu.asked, ["secret", "secret", "menu"]);
+  assert.equal(menu.did, ["machine"]);
+  const asks = await run("default", ["right", "yes"], { password });
+  assert.equal(asks.asked, ["secret", "agree"]);
+  assert.equal(asks.did.slice(0, 2), ["machine", "planned default"]);
+  const blank = await run("default", [], { password, found: machine() });
+  assert.equal(blank.asked, []);
+  const shell = await run("default", ["right"], {
+    ...{ password, found: machine(), words: "zshield.then=shell" },
+  });
+  assert.equal(shell.asked, ["secret"]);
+  const failed = await run("latest", ["right", "poweroff"], { password, found: machine() });
+  assert.equal(failed.asked, ["secret", "verdict"]);
+});
+
+test("a command line that is wrong: told, and the machine can be ended", async () => {
+  const told: Told = { did: [], asked: [] };
+  const doings = { keepResult: () => undefined, readPeakMemoryBytes: () => 0 };
+  const log = { line: () => undefined, text: () => "" };
+  const ending = await runRefusal(
+    { face: person(["poweroff"], told), doings: { ...doings, log } as unknown as Doings },
+    new Refusal("wrong", ""),
+  );
+  assert.is(ending, "poweroff");
+  assert.equal(told.did, ["verdict refused wrong"]);
+});
+
+test("a cancelled execution is a refusal before anything was looked at or written", async () => {
+  const { planFactory } = await import("../../src/plan/factory.ts");
+  const found = machine();
+  const plan = planFactory(found, config, parseCmdline("zshield_recovery=default"), ids);
+  const events: string[] = [];
+  let error: unknown;
+  await execute({
+    plan,
+    disk: plan.disk,
+    record: undefined,
+    journal: undefined,
+    claimAttempts: 1,
+    signal: AbortSignal.abort(),
+    onEvent: ({ kind }) => events.push(kind),
+    log: () => undefined,
+    checkDisk: async () => void events.push("check"),
+  }).catch((thrown: unknown) => (error = thrown));
+  assert.instance(error, Refusal);
+  assert.match(String(error), /cancelled at the console/);
+  assert.equal(events, []);
+});
+
+test.run();

@@ -1,0 +1,171 @@
+/*
+ * The screens: every scene in every size, language and character set fits its terminal; and says what it must.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Refusal, StepError } from "../../src/errors.ts";
+import { quote } from "../../src/host/command.ts";
+import { parseMachine } from "../../src/model/machine-schema.ts";
+import { overviewOf } from "../../src/plan/overview.ts";
+import { explain } from "../../src/ui/explain.ts";
+import { draw, type Charset, type Size } from "../../src/ui/screen/draw.ts";
+import type { Known } from "../../src/ui/screen/known.ts";
+import { view } from "../../src/ui/screen/view.ts";
+import { pad, widthOf, wrap } from "../../src/ui/screen/width.ts";
+import { textsOf, type Language } from "../../src/ui/texts.ts";
+import { config, wish } from "./example.ts";
+import { eventAt, known, SCENES, success } from "./screen-example.ts";
+
+const SIZES: readonly Size[] = [
+  { columns: 80, rows: 24 },
+  { columns: 80, rows: 25 },
+  { columns: 160, rows: 50 },
+  { columns: 40, rows: 12 },
+  { columns: 20, rows: 8 },
+];
+const USUAL: Size = { columns: 80, rows: 24 };
+
+function lines(from: Known, size = USUAL, language: Language = "en", charset: Charset = "blocks") {
+  return draw(view(from, textsOf(language)), size, charset).map((row) =>
+    row.map(({ text }) => text).join(""),
+  );
+}
+const text = (from: Known, ...rest: [Size?, Language?, Charset?]) =>
+  lines(from, ...rest).join("\n");
+
+for (const scene of Object.values(SCENES)) {
+  test(`${scene.kind}: fits every terminal, in both languages`, () => {
+    for (const size of SIZES) {
+      for (const [language, charset] of [
+        ["en", "blocks"],
+        ["en", "ascii"],
+        ["zh", "blocks"],
+      ] as const) {
+        const rows = lines(known(scene), size, language, charset);
+        assert.is(rows.length, size.rows);
+        for (const row of rows) {
+          assert.ok(widthOf(row) <= size.columns, `${size.columns}: ${row}`);
+          assert.not.match(row, /[\x00-\x1f\x7f-\x9f]/);
+          if (charset === "ascii") assert.match(row, /^[\x20-\x7e]*$/);
+        }
+      }
+    }
+  });
+}
+
+test("the menu tells the machine, the disks with why and why not, backup, recovery, and every choice", () => {
+  const said = text(known(SCENES.menu));
+  for (const words of [
+    /QEMU Standard PC, serial BOX-1, 1 GiB of memory, BIOS/,
+    /> QEMU HARDDISK, serial ZS-0001, 20 GiB \(\/dev\/vda\)/,
+    /an installed system, version 0\.0\.9; this disk would be used/,
+    /Last backup: .*4 GiB full,\s+valid/,
+    /Last recovery: none/,
+    / 1 {2}Recover to factory default/,
+    / 9 {2}Power off/,
+  ]) {
+    assert.match(said, words);
+  }
+});
+
+test("the question tells what is lost and kept, with sizes, and the answer that is awaited", () => {
+  const said = text(known(SCENES.consent));
+  assert.match(said, /WILL BE LOST:\n.*the root volume, 4 GiB/);
+  assert.match(
+    said,
+    /will be kept:\n.*user data \(\/user, 4 GiB\)\n.*audit data \(\/audit, 2 GiB\)/,
+  );
+  assert.match(said, /last 4 characters of the disk's serial number \(ZS-0001\)/);
+  assert.match(said, /> 00__/);
+});
+
+test("a running recovery: marks, bars, rate, time left, the end of the log", () => {
+  const said = text(known(SCENES.running));
+  assert.match(said, /√ make the file system of lv-root-new\n ► copy golden/);
+  assert.match(said, /Step 9 of 20 .* 50 %\n\s+350 MiB \/ 700 MiB, 35 MiB\/s, 10 s left/);
+  assert.match(said, /Whole .* \d\d %\n\s+\S+.*left/);
+  assert.match(said, /│ sent 5 bytes/);
+  assert.match(said, /C: why it cannot be cancelled/);
+  const event = eventAt("check-golden", { changed: false });
+  const run = { plan: known(SCENES.running).run?.plan, event };
+  const before = known(SCENES.running, {
+    run: { ...known(SCENES.running).run, ...run },
+  } as Partial<Known>);
+  assert.match(text(before), / C cancels/);
+});
+
+test("a resumed recovery shows the steps before it as done, also while it opens things again", () => {
+  const run = known(SCENES.running).run;
+  if (!run) throw new Error("no run");
+  const event = eventAt("open-golden", { kind: "begins", bytes: 0, changed: true });
+  const said = text(known(SCENES.running, { run: { ...run, event, resumedAt: 9 } }), {
+    columns: 160,
+    rows: 50,
+  });
+  assert.match(said, /goes on at step 9/);
+  assert.match(said, /► open golden/);
+  assert.match(said, /√ make the file system of lv-root-new/);
+  assert.match(said, / {3}write fstab/);
+});
+
+test("every choice stays on 80×24, however long the reason is", () => {
+  const long = Array.from({ length: 30 }, (_, index) => `disk ${index}: it is in use`).join("\n");
+  const explanation = explain(new Refusal(long, long), quote);
+  const { result } = known(SCENES.verdict).verdict ?? { result: success };
+  const said = text(known(SCENES.verdict, { verdict: { result, explanation } }));
+  assert.match(said, /more lines in the log/);
+  assert.match(said, / 7 {2}Power off/);
+});
+
+test("a failure says that the disk has been changed; a success what it holds", () => {
+  const at = { index: 8, total: 20, title: "copy", changed: true };
+  const explanation = explain(new StepError(at, new Error("no space")), quote);
+  const result = { ...success, outcome: "failed" as const };
+  const failed = text(known(SCENES.verdict, { verdict: { result, explanation } }));
+  assert.match(failed, /The disk has been changed/);
+  assert.match(failed, /step 9 of 20, copy: no space/);
+  // Without block elements there is no QR code beside it.
+  const good = text(known(SCENES.finished, { verdict: { result: success } }), USUAL, "en", "ascii");
+  assert.match(good, /done\. The disk holds version 0\.1\.0\+abc/);
+  assert.match(good, /Reboots in 60 s/);
+});
+
+test("a password is not shown", () => {
+  const said = text(known(SCENES.secret));
+  assert.not.match(said, /hidden/);
+  assert.match(said, /> \*{6}/);
+});
+
+test("Chinese is Chinese: no English sentence is left in any scene but what comes from outside", () => {
+  for (const scene of [SCENES.menu, SCENES.consent, SCENES.running, SCENES.finished]) {
+    const said = text(known(scene, { verdict: { result: success } }), USUAL, "zh");
+    assert.not.match(said, /\b(the|recover|will|backup|disk|step)\b/i, said);
+  }
+});
+
+const MACHINES = new URL("../machines/", import.meta.url).pathname;
+for (const file of readdirSync(MACHINES).filter((name) => name.endsWith(".json"))) {
+  test(`the menu of ${file}`, () => {
+    const machine = parseMachine(readFileSync(MACHINES + file, "utf8"), file);
+    const overview = overviewOf(machine, config, wish, 0);
+    const rows = lines(known(SCENES.menu, { overview }));
+    const said = rows.join("\n");
+    assert.is(rows.length, 24);
+    assert.match(said, / 9 {2}Power off/);
+    assert.not.match(said, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+    const used = overview.disks.filter(({ use }) => use.kind === "used").length;
+    const seen = (said.match(/this\s+disk\s+would\s+be\s+used/g) ?? []).length;
+    assert.is(seen, used);
+  });
+}
+
+test("width: Chinese takes two columns and breaks anywhere, long words are cut", () => {
+  assert.is(pad("恢复", 6), "恢复  ");
+  assert.equal(wrap("恢复出厂设置", 5), ["恢复", "出厂", "设置"]);
+  assert.equal(wrap("one two three", 7, 2), ["one two", "  three"]);
+  assert.equal(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+  assert.equal(wrap("", 4), [""]);
+});
+
+test.run();
