@@ -77,7 +77,8 @@ seabios start virtual machines as BIOS does
 ovmf start virtual machines as UEFI does
 lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
-tmux drive the screens'
+tmux drive the screens
+zbar-tools read the QR code of the screens'
 bench_packages='fio write in a guest and take the time'
 
 wanted=$card_packages

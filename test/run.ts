@@ -1,11 +1,11 @@
 /*
- * `npm test`: type check, format check, unit tests, then the QEMU scenarios in parallel lanes.
+ * `npm test`: type check, format check, unit tests, the screens, then the QEMU scenarios in parallel lanes.
  * A line for each, the reason and the serial log of what failed, and at the very end how many passed
  * and failed: checks, unit tests and scenarios each count as one.
  * Owns: the command line, the order and the report. Scenarios are in test/qemu, their tools in test/lab.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../src/errors.ts";
 import { labCard, type RootName } from "./lab/card.ts";
@@ -13,9 +13,9 @@ import { openContext, type Scenario } from "./lab/scenario.ts";
 import { PROJECT } from "./lab/scratch.ts";
 import { patience, stripEscapes } from "./lab/serial.ts";
 
-const USAGE = `bun test/run.ts [--only=unit|qemu|soak] [NAME…] [--lanes=2] [--seed=N] [--list]
+const USAGE = `bun test/run.ts [--only=unit|screens|qemu|soak] [NAME…] [--lanes=2] [--seed=N] [--list]
   NAME picks the tests whose name holds it`;
-const KINDS = ["unit", "qemu", "soak"] as const;
+const KINDS = ["unit", "screens", "qemu", "soak"] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Options {
@@ -45,10 +45,14 @@ async function main(): Promise<number> {
     console.error(`${messageOf(error)}\n\n${USAGE}`);
     return 2;
   }
-  const units = options.only === undefined || options.only === "unit" ? unitFiles(options) : [];
-  const scenarios = options.only === "unit" ? [] : await loadScenarios(options);
+  const wants = (kind: Kind) => options.only === undefined || options.only === kind;
+  const units = wants("unit") ? testFiles("test/unit", options) : [];
+  const screens = wants("screens") ? testFiles("test/screens", options) : [];
+  const scenarios =
+    options.only === "unit" || options.only === "screens" ? [] : await loadScenarios(options);
   if (options.isList) {
     for (const file of units) console.log(`unit  ${file}`);
+    for (const file of screens) console.log(`screens  ${file}`);
     for (const { name, minutes, title } of scenarios) {
       console.log(`qemu  ${name.padEnd(28)} ${String(minutes).padStart(4)} min  ${title}`);
     }
@@ -62,7 +66,7 @@ async function main(): Promise<number> {
   if (scenarios.length > 0)
     console.log(`seed ${options.seed} (repeat with --seed=${options.seed})`);
   const started = Date.now();
-  if (options.only === undefined || options.only === "unit") {
+  if (wants("unit")) {
     if (options.names.length === 0) {
       report(await runCheck("type check", ["check", "--no-script"]));
       const paths = ["src", "build", "test", "package.json", "tsconfig.json"];
@@ -73,6 +77,10 @@ async function main(): Promise<number> {
     }
     await inLanes(units, options.lanes, async (file) => report(await runUnit(file)));
   }
+  if (wants("screens") && screens.length === 0 && options.names.length === 0) {
+    report(failure("screens", 0, "there are no tests in test/screens", []));
+  }
+  await inLanes(screens, options.lanes, async (file) => report(await runUnit(file)));
   const cards = (["small", "golden"] as const).filter((root) =>
     scenarios.some(({ needs }) => needs.includes(root)),
   );
@@ -134,10 +142,12 @@ function isPicked(name: string, { names }: Options): boolean {
   return names.length === 0 || names.some((part) => name.includes(part));
 }
 
-function unitFiles(options: Options): string[] {
-  return readdirSync(join(PROJECT, "test/unit"))
+/** Paths from the repository's root. */
+function testFiles(folder: string, options: Options): string[] {
+  return readdirSync(join(PROJECT, folder))
     .filter((file) => file.endsWith(".test.ts") && isPicked(file, options))
-    .sort();
+    .sort()
+    .map((file) => join(folder, file));
 }
 
 /** @throws Error if two have one name, or a file exports none. */
@@ -178,9 +188,10 @@ async function runCheck(name: string, args: readonly string[]): Promise<Outcome>
   return failure(name, seconds, `exit code ${code}`, lastLines(output, 60));
 }
 
-/** A file of unit tests is a program of its own: uvu runs it, counts, and sets the exit code. */
-async function runUnit(file: string): Promise<Outcome> {
-  const { code, output, seconds } = await runBun([join("test/unit", file)]);
+/** A file of tests without a machine is a program of its own: uvu runs it, counts, and sets the exit code. */
+async function runUnit(path: string): Promise<Outcome> {
+  const file = basename(path);
+  const { code, output, seconds } = await runBun([path]);
   const total = Number(/^\s*Total:\s+(\d+)/m.exec(output)?.[1] ?? 0);
   const passed = Number(/^\s*Passed:\s+(\d+)/m.exec(output)?.[1] ?? 0);
   const remark = `${passed} of ${total} tests`;

@@ -8,14 +8,13 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../../src/errors.ts";
 import { makeGate, type Gate } from "../../src/commands/gate.ts";
 import { runFlow, type Doings, type Flow } from "../../src/commands/flow.ts";
-import { makeIds } from "../../src/host/ids.ts";
 import { parseCmdline } from "../../src/model/cmdline.ts";
 import { checkConfig } from "../../src/model/config.ts";
 import { parseMachine } from "../../src/model/machine-schema.ts";
 import type { Face } from "../../src/ui/face.ts";
 import { openFaces } from "../../src/ui/faces.ts";
 import { VERSION } from "../../src/version.ts";
-import { simulate } from "./simulate.ts";
+import { IDS, simulate } from "./simulate.ts";
 
 const USAGE = `npm run demo:screen -- [--machine NAME|FILE.json] [--operation menu|default|latest|repair]
   [--lang en|zh] [--ui screen|plain] [--cmdline "zshield.keep=nothing …"] [--speed N]
@@ -49,7 +48,7 @@ async function main(): Promise<void> {
   const lines: string[] = ["    0.00 the log of a demo"];
   const doings: Doings = {
     readMachine: async () => machine,
-    makeIds,
+    makeIds: () => IDS,
     perform: (decision, on) =>
       simulate(decision, on, {
         speed: Number(values.speed),

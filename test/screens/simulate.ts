@@ -4,6 +4,7 @@
  */
 import { Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
+import type { Ids } from "../../src/model/ids.ts";
 import { identityOf } from "../../src/model/machine.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { Step } from "../../src/model/step.ts";
@@ -20,6 +21,22 @@ export interface Simulation {
   readonly failAt?: string | undefined;
   readonly pauseAt?: string | undefined;
 }
+
+/** The same in every run, so that captures can be compared. */
+export const IDS: Ids = {
+  diskUuid: "d0000000-0000-4000-8000-000000000000",
+  partitions: {
+    biosBoot: "d1000000-0000-4000-8000-000000000000",
+    esp: "d2000000-0000-4000-8000-000000000000",
+    group: "d3000000-0000-4000-8000-000000000000",
+  },
+  espVolumeId: "5a530001",
+  rootUuid: "e1000000-0000-4000-8000-000000000000",
+  userUuid: "e2000000-0000-4000-8000-000000000000",
+  auditUuid: "e3000000-0000-4000-8000-000000000000",
+  machineId: "0123456789abcdef0123456789abcdef",
+  nowSeconds: 1_790_000_000,
+};
 
 const LOOKS = ["protect-disks", "open-golden", "open-boot-files", "check-golden", "check-card"];
 const BYTES_PER_SECOND = 100 * MIB;

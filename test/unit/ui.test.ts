@@ -5,12 +5,14 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandError, Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
+import type { Result } from "../../src/model/result.ts";
 import {
   answerFor,
   machineLines,
   makeProgressPrinter,
   planLines,
   question,
+  resultLines,
 } from "../../src/ui/plain.ts";
 import { explain } from "../../src/ui/explain.ts";
 import { planFactory } from "../../src/plan/factory.ts";
@@ -108,6 +110,19 @@ test("progress is told every five seconds, and no rest is guessed from the first
     "zshield: step 1/2 protect-disks 50 % (500 B of 1000 B, 50 B/s, 10 s left)",
     "zshield: step 1/2 protect-disks done in 20.0 s",
   ]);
+});
+
+test("the verdict in lines: the words, then the line that scripts read", () => {
+  const success: Result = {
+    ...{ schema: 1, operation: "latest", outcome: "success", changed: true, version: "1.2" },
+    ...{ steps: [], peakMemoryBytes: 0 },
+  };
+  assert.equal(resultLines(success), [
+    "Recover to latest backup: done. The disk holds version 1.2.",
+    `ZSHIELD-RESULT ${JSON.stringify(success)}`,
+  ]);
+  const explanation = explain(new Refusal("no disk", "attach one"), quote);
+  assert.equal(resultLines(success, explanation).slice(0, -1), explanation.lines);
 });
 
 test.run();

@@ -94,6 +94,7 @@ export function openCanvas(terminal: Terminal): Canvas {
         if (!line || key === shown[y]) return;
         shown[y] = key;
         fill(line, row, styles);
+        joinShortGaps(line, screen.olines[y]);
       });
       screen.draw(0, screen.lines.length - 1);
       screen.program.flush();
@@ -130,4 +131,23 @@ function fill(line: Line, row: Row, styles: Readonly<Record<Style, number>>): vo
   }
   while (x < line.length) put(styles.plain, " ");
   line.dirty = true;
+}
+
+/** As long as the sequence that would jump over them. */
+const SHORT_GAP = 3;
+
+/**
+ * Few unchanged cells between changed ones are sent again: that takes no more bytes than a jump, and whoever
+ * reads a serial line as text finds the blanks between the words.
+ */
+function joinShortGaps(line: Line, old: Line | undefined): void {
+  let lastChange: number | undefined;
+  line.forEach(([attribute, text], x) => {
+    const before = old?.[x];
+    if (!old || !before || (before[0] === attribute && before[1] === text)) return;
+    if (lastChange !== undefined && x - lastChange <= SHORT_GAP + 1) {
+      for (const gap of old.slice(lastChange + 1, x)) gap[1] = "";
+    }
+    lastChange = x;
+  });
 }

@@ -26,7 +26,8 @@ export function codeText(result: Result, machineSerial: string, size: CodeSize):
       : ["ZS1", outcome === "success" ? "ok" : outcome, operation, code];
   const head = `${fixed.join(" ")}${step === undefined ? "" : `.${step}`}`;
   const serial = machineSerial.slice(size === 1 ? -6 : -14);
-  return [head, serial, version].join(" ").toUpperCase().replace(UNKNOWN, "-").slice(0, ROOM[size]);
+  const words = [head, serial, version].filter((word) => word !== "");
+  return words.join(" ").toUpperCase().replace(UNKNOWN, "-").slice(0, ROOM[size]);
 }
 
 /** The modules, `true` dark, with the quiet zone around them. */

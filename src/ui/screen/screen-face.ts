@@ -3,7 +3,9 @@
  * Owns: when is drawn (at once for a key or a new scene, at the pace of a slow line while a bar moves), and which
  * keys count. Must not decide anything else: `view`, `draw` and `press` are pure.
  */
+import { messageOf } from "../../errors.ts";
 import { printResult } from "../../model/result.ts";
+import { visible } from "../../model/text.ts";
 import type { Choice } from "../choice.ts";
 import type { Face, Planned } from "../face.ts";
 import { answerFor } from "../plain.ts";
@@ -21,6 +23,8 @@ import { view } from "./view.ts";
 const DEAF_MS = 700;
 /** A scene that comes so soon after an answer is what the person has asked for. */
 const AT_ONCE_MS = 300;
+/** What follows an answer at once is drawn instead of what stands between. */
+const SETTLE_MS = 150;
 /** How long a lone ESC may be the beginning of a sequence, on a slow line. */
 const ESCAPE_MS = 80;
 /** A terminal that was switched off and on again shows everything after a minute. */
@@ -50,8 +54,13 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
   const drawNow = (asked = true): void => {
     clearTimeout(drawing);
     drawing = undefined;
-    const rows = draw(view(known, t), terminal.size(), terminal.abilities.charset);
-    pace = afterDrawing(pace, performance.now(), canvas.show(rows), asked);
+    try {
+      const rows = draw(view(known, t), terminal.size(), terminal.abilities.charset);
+      pace = afterDrawing(pace, performance.now(), canvas.show(rows), asked);
+    } catch (error) {
+      // A fault in the picture must not end the recovery that it shows.
+      terminal.write(`\r\nzshield: the screen cannot be drawn: ${visible(messageOf(error))}\r\n`);
+    }
   };
   const drawSoon = (): void => {
     if (drawing !== undefined) return;
@@ -107,7 +116,8 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
         // The keys behind it were meant for what was on the screen.
         typed = "";
         answeredAt = Date.now();
-        drawSoon();
+        clearTimeout(drawing);
+        drawing = setTimeout(drawNow, SETTLE_MS);
         return;
       }
       if (isChanged) drawNow();

@@ -42,7 +42,7 @@ export interface Answer {
 const PROBE = "\x1b7\x1b[999;999H\x1b[6n\r中\x1b[6n\r\x1b[K\x1b8";
 const ASK_SIZE = "\x1b7\x1b[999;999H\x1b[6n\x1b8";
 /** For a line of 9600 baud with a terminal program behind a network. */
-const ANSWER_MS = 400;
+const ANSWER_MS = 1000;
 const POSITION = /\x1b\[(\d{1,4});(\d{1,4})R/g;
 const USUAL: Size = { columns: 80, rows: 24 };
 const TERMINFO = ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
@@ -133,8 +133,10 @@ export async function openTerminal(console: string): Promise<Terminal> {
   const stty = (...words: string[]) =>
     Bun.spawnSync(["stty", "-F", path, ...words], { stdio: ["ignore", "ignore", "ignore"] });
   stty("raw", "-echo", "-isig", "-ixon");
-  const kernel = new tty.WriteStream(fd);
+  // The stream remembers a size; what asks the kernel anew has no public name, in Node.js either.
+  const kernel = new tty.WriteStream(fd) as tty.WriteStream & { _refreshSize(): void };
   const kernelSize = (): Size => {
+    kernel._refreshSize();
     const [columns = 0, rows = 0] = kernel.getWindowSize();
     return { columns, rows };
   };
@@ -242,7 +244,13 @@ function makeOutput(fd: number) {
       const giveUp = Date.now() + 5_000;
       while (bytes > 0 && Date.now() < giveUp) await Bun.sleep(10);
     },
+    /** What is left has a moment to go out. */
     end(): void {
+      for (let tries = 0; bytes > 0 && tries < 100; tries++) {
+        clearTimeout(timer);
+        flush();
+        if (bytes > 0) Bun.sleepSync(5);
+      }
       clearTimeout(timer);
     },
   };
