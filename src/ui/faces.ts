@@ -6,7 +6,6 @@ import type { Request } from "../model/cmdline.ts";
 import { openConsoles } from "./consoles.ts";
 import type { Face, Teller } from "./face.ts";
 import { plainFace, plainTeller } from "./plain-face.ts";
-import { screenFace } from "./screen/screen-face.ts";
 import { hasTerminfo, isTerminal, isVt, openTerminal } from "./screen/terminal.ts";
 import { EN } from "./texts-en.ts";
 import { textsOf } from "./texts.ts";
@@ -36,6 +35,8 @@ export async function openFaces(
     terminal?.close();
     return { face: plainFace(openConsoles(names)), isScreen: false };
   }
+  // Blessed is loaded where there is something to draw on, and not by every `zshield status`.
+  const { screenFace } = await import("./screen/screen-face.ts");
   const isShown = lang === "en" || terminal.abilities.chinese;
   const texts = textsOf(isShown ? lang : "en");
   const screen = screenFace(terminal, texts, isShown ? "" : EN.noChinese);

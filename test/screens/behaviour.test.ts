@@ -124,6 +124,29 @@ test("the plain lines offer the same choices by number", async () => {
   });
 });
 
+test("two consoles: the second one is told where the screen is, and the progress in lines", async () => {
+  const other = openPty(["sleep", "60"], false);
+  const pty = openPty(
+    [
+      ...[...DEMO, "--operation=default", "--machine=blank-virtio", "--speed=200"],
+      ...["--fail-at=finish", `--other=${other.name()}`],
+    ],
+    true,
+  );
+  try {
+    await other.waitFor(/the recovery is shown on pts\/\d+; answer there/);
+    await other.waitFor(/zshield: step 27\/27 finish begins/);
+    await other.waitFor(/ZSHIELD-RESULT \{.*"outcome":"failed".*\}\r+\n/);
+    await pty.waitFor(/Power off/);
+    assert.not.match(other.text(), /Power off/);
+    // The line for scripts is whole on the screen's own console too.
+    assert.match(pty.raw(), /ZSHIELD-RESULT \{[^\x1b\r]*"outcome":"failed"[^\x1b\r]*\}\r+\n/);
+  } finally {
+    pty.close();
+    other.close();
+  }
+});
+
 test("while a bar moves, no more than 400 bytes a second on average", async () => {
   const pty = openPty(
     [...DEMO, "--operation=default", "--machine=blank-virtio", "--speed=1"],

@@ -135,4 +135,15 @@ function compare(file: string, shown: string): void {
   assert.fixture(shown, readFileSync(path, "utf8"));
 }
 
+test("the README shows what the screens show", () => {
+  const readme = readFileSync(join(PROJECT, "README.md"), "utf8");
+  for (const name of ["menu", "question", "failed"]) {
+    const capture = readFileSync(join(FOLDER, `80x24-en-${name}.txt`), "utf8").trimEnd();
+    assert.ok(
+      readme.includes(`\`\`\`\n${capture}\n\`\`\`\n`),
+      `${name}: the README has another one`,
+    );
+  }
+});
+
 test.run();

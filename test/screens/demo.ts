@@ -18,8 +18,9 @@ import { IDS, simulate } from "./simulate.ts";
 
 const USAGE = `npm run demo:screen -- [--machine NAME|FILE.json] [--operation menu|default|latest|repair]
   [--lang en|zh] [--ui screen|plain] [--cmdline "zshield.keep=nothing …"] [--speed N]
-  [--fail-at KIND] [--pause-at KIND] [--password TEXT]
-  NAME is one of test/machines, KIND a kind of step (zshield plan lists them)`;
+  [--fail-at KIND] [--pause-at KIND] [--password TEXT] [--other pts/N]
+  NAME is one of test/machines, KIND a kind of step (zshield plan lists them),
+  --other a second console`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
       "fail-at": { type: "string" },
       "pause-at": { type: "string" },
       password: { type: "string" },
+      other: { type: "string" },
       version: { type: "boolean" },
     },
   });
@@ -63,7 +65,8 @@ async function main(): Promise<void> {
   // Blessed would wrap what it sends for tmux, and ask it for its version first.
   delete process.env["TMUX"];
   const terminal = readlinkSync("/proc/self/fd/0").replace("/dev/", "");
-  const { face } = await openFaces([terminal], request);
+  const others = values.other === undefined ? [] : [values.other];
+  const { face } = await openFaces([...others, terminal], request);
   const flow: Flow = {
     face,
     doings,

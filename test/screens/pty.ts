@@ -2,6 +2,7 @@
  * A terminal of our own for the demo: its bytes are counted, and it answers the probe as a serial terminal does,
  * or not at all.
  */
+import { readlinkSync } from "node:fs";
 import { PROJECT } from "./tmux.ts";
 
 /** What a terminal program that knows UTF-8 says to the question where its cursor is, twice. */
@@ -13,6 +14,8 @@ export interface Pty {
   raw(): string;
   bytes(): number;
   write(text: string): void;
+  /** Its name below /dev. */
+  name(): string;
   /** Milliseconds since the start of the process, when the text was there. @throws Error after 20 s. */
   waitFor(text: RegExp): Promise<number>;
   close(): void;
@@ -46,6 +49,7 @@ export function openPty(command: readonly string[], answers: boolean): Pty {
     text: () => strip(raw),
     raw: () => raw,
     bytes: () => bytes,
+    name: () => readlinkSync(`/proc/${child.pid}/fd/0`).replace("/dev/", ""),
     write: (text) => void child.terminal?.write(text),
     async waitFor(text) {
       const giveUp = performance.now() + 20_000;
