@@ -166,7 +166,7 @@ async function menu(flow: Flow): Promise<Ending> {
   }
 }
 
-/** Log and report are at hand with every list of choices, and come back to it. */
+/** Log and report are at hand with every list of choices (they all have `reboot`), and come back to it. */
 async function ask<C extends Choice>(
   flow: Flow,
   question: Question,
@@ -174,9 +174,15 @@ async function ask<C extends Choice>(
   about: About = {},
 ): Promise<C> {
   const { face, doings, reports } = flow;
-  const extra = reports ? (["log", "report"] as const) : (["log"] as const);
+  const ends = choices.findIndex((choice) => choice === "reboot");
+  const all: readonly (C | "log" | "report")[] = [
+    ...choices.slice(0, ends),
+    ...(reports ? (["report"] as const) : []),
+    ...choices.slice(ends),
+    "log",
+  ];
   for (;;) {
-    const choice = await face.choose<C | "log" | "report">(question, [...choices, ...extra]);
+    const choice = await face.choose(question, all);
     if (choice === "log") await face.read("log", doings.log.text().trimEnd().split("\n"));
     else if (choice === "report") await reports?.save(about);
     else return choice;

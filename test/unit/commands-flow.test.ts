@@ -11,7 +11,7 @@ import { parseCmdline } from "../../src/model/cmdline.ts";
 import type { Machine } from "../../src/model/machine.ts";
 import type { Choice } from "../../src/ui/choice.ts";
 import type { Face } from "../../src/ui/face.ts";
-import { config, ids, machine } from "./example.ts";
+import { config, disk, ids, machine } from "./example.ts";
 import { installedMachine, success } from "./screen-example.ts";
 
 interface Told {
@@ -179,7 +179,8 @@ test("with a password nothing is shown, asked or chosen before it; what asks nob
     ...{ password, found: machine(), words: "zshield.then=shell" },
   });
   assert.equal(shell.asked, ["secret"]);
-  const failed = await run("latest", ["right", "poweroff"], { password, found: machine() });
+  const two = machine([disk(), disk({ path: "/dev/vdb", serial: "ZS-0002" })]);
+  const failed = await run("default", ["right", "poweroff"], { password, found: two });
   assert.equal(failed.asked, ["secret", "verdict"]);
 });
 

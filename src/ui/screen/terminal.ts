@@ -192,7 +192,7 @@ export async function openTerminal(console: string): Promise<Terminal> {
     onData: (next) => void (takeData = next),
     onResize: (next) => void (tellResize = next),
     askSize() {
-      if (!vt && answer) out.write(ASK_SIZE);
+      if (!vt) out.write(ASK_SIZE);
     },
     drain: out.drain,
     close() {
