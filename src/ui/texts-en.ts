@@ -45,6 +45,8 @@ export const EN = {
   choices,
   outcomes,
   title: "Recovery",
+  comma: ", ",
+  semicolon: "; ",
   keys: {
     menu: "Up/Down or a number chooses   Enter starts   D: details   Ctrl-L draws again",
     details: "Up/Down move   Esc goes back",

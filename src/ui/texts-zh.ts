@@ -19,10 +19,10 @@ const operations: Record<Operation, string> = {
 
 const choices: Record<Choice, string> = {
   ...operations,
-  again: "重试:从中断处继续",
+  again: "重试：从中断处继续",
   anew: "从头重新开始恢复",
   menu: "恢复菜单",
-  plan: "查看计划:将要执行的命令",
+  plan: "查看计划：将要执行的命令",
   log: "查看日志",
   report: "把报告保存到 ZS-REPORTS U 盘",
   look: "重新检查本机",
@@ -33,25 +33,25 @@ const choices: Record<Choice, string> = {
 
 const outcomes: Record<Result["outcome"], string> = {
   success: "成功",
-  refused: "被拒绝,没有任何改动",
+  refused: "被拒绝，没有任何改动",
   failed: "失败",
 };
 
 const STEPS: Record<StepKind, string> = {
   "protect-disks": "把其他磁盘设为只读",
-  "open-golden": "打开卡上的原始系统(只读,逐块校验)",
+  "open-golden": "打开卡上的原始系统（只读，逐块校验）",
   "open-boot-files": "打开引导文件",
-  "check-golden": "通读原始系统,逐块校验",
+  "check-golden": "通读原始系统，逐块校验",
   "check-card": "检查卡上的救援系统和 GRUB",
-  "check-backup": "检查备份:有效、可读、可启动",
-  "claim-disk": "标记磁盘:正在安装",
+  "check-backup": "检查备份：有效、可读、可启动",
+  "claim-disk": "标记磁盘：正在安装",
   "clear-disk": "清除磁盘上的内容",
   "make-esp": "建立 ESP 并写入恢复记录",
   "write-table": "写入分区表",
   "open-esp": "打开磁盘的 ESP",
   "clear-claim": "去掉安装标记",
   "make-group": "建立卷组",
-  "restore-group": "如有需要,修复卷组的元数据",
+  "restore-group": "如有需要，修复卷组的元数据",
   "activate-group": "激活卷组",
   "make-volume": "建立逻辑卷",
   "make-filesystem": "建立文件系统",
@@ -59,7 +59,7 @@ const STEPS: Record<StepKind, string> = {
   "write-identity": "写入 fstab 和本机标识",
   "configure-grub": "由新系统生成 GRUB 配置",
   "verify-tree": "回读新系统并逐个文件比较",
-  "install-boot": "安装 GRUB(BIOS 和 UEFI)与救援系统",
+  "install-boot": "安装 GRUB（BIOS 和 UEFI）与救援系统",
   "merge-backup": "把备份写回系统",
   "check-filesystem": "检查恢复后的文件系统",
   "check-root": "检查内核和模块是否齐全",
@@ -76,8 +76,8 @@ const STEPS: Record<StepKind, string> = {
 };
 
 const diskOf = ({ model, serial, sizeBytes, path }: DiskIdentity) =>
-  `${model === "" ? "型号未知的磁盘" : model},${serial === "" ? "无序列号" : `序列号 ${serial}`},${printSize(sizeBytes)}(${path})`;
-const sized = (bytes: number) => (bytes === 0 ? "" : `,${printSize(bytes)}`);
+  `${model === "" ? "型号未知的磁盘" : model}，${serial === "" ? "无序列号" : `序列号 ${serial}`}，${printSize(sizeBytes)}（${path}）`;
+const sized = (bytes: number) => (bytes === 0 ? "" : `，${printSize(bytes)}`);
 const timeOf = (seconds: number) => (seconds === 0 ? "未记录的时间" : printTime(seconds));
 
 export const ZH: Texts = {
@@ -85,15 +85,17 @@ export const ZH: Texts = {
   choices,
   outcomes,
   title: "系统恢复",
+  comma: "，",
+  semicolon: "；",
   keys: {
-    menu: "上下键或数字选择   回车开始   D:详细信息   Ctrl-L 重画",
+    menu: "上下键或数字选择   回车开始   D：详细信息   Ctrl-L 重画",
     details: "上下键移动   Esc 返回",
     consent: "回车开始   Esc 返回",
     read: "上下键、PgUp/PgDn 翻页   Esc 返回",
     running: "C 取消",
-    runningChanged: "C:为什么不能取消",
-    verdict: "上下键或数字选择   回车开始   Q:二维码",
-    finished: "回车继续   Q:二维码",
+    runningChanged: "C：为什么不能取消",
+    verdict: "上下键或数字选择   回车开始   Q：二维码",
+    finished: "回车继续   Q：二维码",
     code: "Esc 返回",
     secret: "回车",
     wait: "请稍候",
@@ -102,30 +104,30 @@ export const ZH: Texts = {
   machine({ vendor, model, serial, memoryBytes, firmware }) {
     const name = [vendor, model].filter((text) => text !== "").join(" ");
     return (
-      `${name === "" ? "未知机型" : name}${serial === "" ? "" : `,序列号 ${serial}`},` +
-      `内存 ${printSize(memoryBytes)},${firmware.toUpperCase()}`
+      `${name === "" ? "未知机型" : name}${serial === "" ? "" : `，序列号 ${serial}`}，` +
+      `内存 ${printSize(memoryBytes)}，${firmware.toUpperCase()}`
     );
   },
   card({ card, cardTrouble }) {
-    if (!card) return `卡:无(${cardTrouble ?? "未找到"})`;
+    if (!card) return `卡：无（${cardTrouble ?? "未找到"}）`;
     const { product, version, lab } = card.description;
-    return `卡:${product} ${version}${lab ? "(实验用,禁止出货)" : ""}`;
+    return `卡：${product} ${version}${lab ? "（实验用，禁止出货）" : ""}`;
   },
   disk: diskOf,
   holds(holds) {
     switch (holds.kind) {
       case "card":
-        return `恢复卡,版本 ${holds.version}`;
+        return `恢复卡，版本 ${holds.version}`;
       case "blank":
         return "空白";
       case "begun":
-        return "安装刚刚开始,还没有内容";
+        return "安装刚刚开始，还没有内容";
       case "interrupted":
-        return `“${operations[holds.operation]}”中断于第 ${holds.step} 步,共 ${holds.total} 步`;
+        return `“${operations[holds.operation]}”中断于第 ${holds.step} 步，共 ${holds.total} 步`;
       case "ours":
-        return `已安装的系统,版本 ${holds.version}`;
+        return `已安装的系统，版本 ${holds.version}`;
       case "torn":
-        return `已安装的系统,版本 ${holds.version},其逻辑卷无法读取:请修复`;
+        return `已安装的系统，版本 ${holds.version}，其逻辑卷无法读取：请修复`;
       case "foreign":
         return holds.what;
     }
@@ -135,63 +137,63 @@ export const ZH: Texts = {
       case "used":
         return "将使用此磁盘";
       case "card":
-        return "不使用:这是恢复卡";
+        return "不使用：这是恢复卡";
       case "read-only":
-        return "不使用:只读";
+        return "不使用：只读";
       case "in-use":
-        return `不使用:正在使用中(${use.by.join(", ")})`;
+        return `不使用：正在使用中（${use.by.join(", ")}）`;
       case "removable":
-        return "不使用:可移动磁盘,且未被指定";
+        return "不使用：可移动磁盘，且未被指定";
       case "small":
-        return `不使用:小于所需的 ${printSize(use.neededBytes)}`;
+        return `不使用：小于所需的 ${printSize(use.neededBytes)}`;
       case "not-named":
-        return "不使用:不是指定的磁盘";
+        return "不使用：不是指定的磁盘";
       case "several":
-        return "不使用:有多个磁盘可用";
+        return "不使用：有多个磁盘可用";
     }
   },
   noDisk: "没有找到磁盘。",
   backup(backup) {
-    if (!backup) return "最近的备份:无";
+    if (!backup) return "最近的备份：无";
     const { timeSeconds, version, sizeBytes, percent, valid } = backup;
     return (
-      `最近的备份:${timeOf(timeSeconds)},版本 ${version || "未记录"},` +
-      `${printSize(sizeBytes)} 已用 ${percent} %,${valid ? "有效" : "无效!"}`
+      `最近的备份：${timeOf(timeSeconds)}，版本 ${version || "未记录"}，` +
+      `${printSize(sizeBytes)} 已用 ${percent} %，${valid ? "有效" : "无效！"}`
     );
   },
   lastRecovery: (last) =>
     last
-      ? `上次恢复:${operations[last.operation as Operation] ?? last.operation},版本 ${last.version}:${outcomes[last.outcome]}`
-      : "上次恢复:无记录",
+      ? `上次恢复：${operations[last.operation as Operation] ?? last.operation}，版本 ${last.version}：${outcomes[last.outcome]}`
+      : "上次恢复：无记录",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
-  more: (count) => `… 还有 ${count} 行(D:详细信息)`,
-  moreInLog: (count) => `… 还有 ${count} 行,见日志`,
+  more: (count) => `… 还有 ${count} 行（D：详细信息）`,
+  moreInLog: (count) => `… 还有 ${count} 行，见日志`,
   choose: "请选择操作。在您选择之前不会开始任何操作。",
   whichPlan: "查看哪种恢复的计划?",
   waiting: "请稍候 …",
-  password: "请输入恢复密码并按回车:",
+  password: "请输入恢复密码并按回车：",
 
-  plan: ({ operation, version }) => `${operations[operation]},版本 ${version}`,
-  onDisk: (disk) => `磁盘:${diskOf(disk)}`,
-  willBeLost: "将会丢失:",
+  plan: ({ operation, version }) => `${operations[operation]}，版本 ${version}`,
+  onDisk: (disk) => `磁盘：${diskOf(disk)}`,
+  willBeLost: "将会丢失：",
   nothingLost: "不会丢失任何数据。",
-  willBeKept: "将会保留:",
+  willBeKept: "将会保留：",
   loss(loss) {
     switch (loss.kind) {
       case "content":
-        return `此磁盘上的全部内容(${printSize(loss.sizeBytes)}):${loss.what}`;
+        return `此磁盘上的全部内容（${printSize(loss.sizeBytes)}）：${loss.what}`;
       case "everything": {
         const volumes = loss.volumes.map(
-          ({ name, sizeBytes }) => `${name}(${printSize(sizeBytes)})`,
+          ({ name, sizeBytes }) => `${name}（${printSize(sizeBytes)}）`,
         );
-        return `磁盘上的全部内容,包括用户数据和审计数据:${volumes.join(",")}`;
+        return `磁盘上的全部内容，包括用户数据和审计数据：${volumes.join("、")}`;
       }
       case "system":
-        return `已安装的系统及其设置(root 卷${sized(loss.sizeBytes)})`;
+        return `已安装的系统及其设置（root 卷${sized(loss.sizeBytes)}）`;
       case "backup":
-        return `最近的备份(${timeOf(loss.timeSeconds)}${sized(loss.sizeBytes)})`;
+        return `最近的备份（${timeOf(loss.timeSeconds)}${sized(loss.sizeBytes)}）`;
       case "changes":
-        return `${timeOf(loss.sinceSeconds)} 之后系统(root 卷)中的全部改动${loss.sizeBytes === 0 ? "" : `(${printSize(loss.sizeBytes)})`}`;
+        return `${timeOf(loss.sinceSeconds)} 之后系统（root 卷）中的全部改动${loss.sizeBytes === 0 ? "" : `（${printSize(loss.sizeBytes)}）`}`;
       case "words":
         return loss.text;
     }
@@ -199,40 +201,44 @@ export const ZH: Texts = {
   keeping(kept) {
     switch (kept.kind) {
       case "user":
-        return `用户数据(${kept.mount}${sized(kept.sizeBytes)})`;
+        return `用户数据（${kept.mount}${sized(kept.sizeBytes)}）`;
       case "audit":
-        return `审计数据(${kept.mount}${sized(kept.sizeBytes)})`;
+        return `审计数据（${kept.mount}${sized(kept.sizeBytes)}）`;
       case "backed-up":
-        return `${timeOf(kept.sinceSeconds)} 备份的系统(${kept.reason || "未注明原因"}${sized(kept.sizeBytes)})`;
+        return `${timeOf(kept.sinceSeconds)} 备份的系统（${kept.reason || "未注明原因"}${sized(kept.sizeBytes)}）`;
       case "all":
-        return "已安装的系统、备份、用户数据和审计数据:只写入损坏的部分";
+        return "已安装的系统、备份、用户数据和审计数据：只写入损坏的部分";
     }
   },
   question: (serial, answer) =>
     serial === ""
-      ? `输入 ${answer} 并按回车开始,或按 Esc 返回。`
-      : `输入磁盘序列号(${serial})的最后 ${answer.length} 个字符并按回车开始,或按 Esc 返回。`,
+      ? `输入 ${answer} 并按回车开始，或按 Esc 返回。`
+      : `输入磁盘序列号（${serial}）的最后 ${answer.length} 个字符并按回车开始，或按 Esc 返回。`,
   wrong: "输入不正确。没有任何改动。",
 
-  step: ({ kind, ...step }) => ("name" in step ? `${STEPS[kind]} ${step.name}` : STEPS[kind]),
-  stepOf: (index, total) => `第 ${index + 1} 步,共 ${total} 步`,
+  step(step) {
+    const volume =
+      step.kind === "make-filesystem" ? step.device.split("/").at(-1) : "name" in step && step.name;
+    return volume ? `${STEPS[step.kind]} ${volume}` : STEPS[step.kind];
+  },
+  stepOf: (index, total) => `第 ${index + 1} 步，共 ${total} 步`,
   whole: "总进度",
   left: (seconds) => `剩余 ${printSpan(seconds)}`,
   resumed: (step) => `被中断的恢复从第 ${step} 步继续。`,
   log: "日志",
   cancelling: "正在取消 …",
-  tooLate: "已经不能取消:磁盘已被改动,在恢复完成之前没有完整的系统。如果断电,恢复会自动继续。",
+  tooLate: "已经不能取消：磁盘已被改动，在恢复完成之前没有完整的系统。如果断电，恢复会自动继续。",
 
   verdicts: { success: "RECOVERED", refused: "REFUSED", failed: "FAILED" },
   done: ({ operation, version }) =>
-    `${operations[operation as Operation] ?? operation}:成功。磁盘上的版本是 ${version}。`,
+    `${operations[operation as Operation] ?? operation}：成功。磁盘上的版本是 ${version}。`,
   unchanged: "没有改动任何磁盘。",
-  changed: "磁盘已被改动,还没有完整的系统。",
-  why: "原因:",
-  next: "下一步:",
+  changed: "磁盘已被改动，还没有完整的系统。",
+  why: "原因：",
+  next: "下一步：",
   ending: (ending, seconds) =>
-    `${{ reboot: "重新启动", poweroff: "关机" }[ending] ?? "停机"}:${seconds} 秒后,或立即按回车。`,
-  goesOnInstalled: "现在可以使用本机。恢复卡可以留下,也可以取出。",
+    `${{ reboot: "重新启动", poweroff: "关机" }[ending] ?? "停机"}：${seconds} 秒后，或立即按回车。`,
+  goesOnInstalled: "现在可以使用本机。恢复卡可以留下，也可以取出。",
   codeTooLarge: "此控制台放不下二维码。",
-  elsewhere: (console) => `恢复显示在 ${console} 上;请在那里回答`,
+  elsewhere: (console) => `恢复显示在 ${console} 上；请在那里回答`,
 };

@@ -27,10 +27,12 @@ export interface Window {
 
 let count = 0;
 
-export async function openWindow(
-  { columns, rows }: { columns: number; rows: number },
-  args: readonly string[],
-): Promise<Window> {
+interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+async function openWindow({ columns, rows }: Size, command: string): Promise<Window> {
   const socket = `zshield-screens-${process.pid}-${++count}`;
   const tmux = async (...words: string[]) => {
     const child = Bun.spawn(["tmux", "-L", socket, "-f", "/dev/null", "-u", ...words], {
@@ -41,11 +43,10 @@ export async function openWindow(
     const said = await new Response(child.stdout).text();
     return { code: await child.exited, said };
   };
-  const command = [...DEMO, ...args].map((word) => `'${word}'`).join(" ");
   await tmux(
     ...["new-session", "-d", "-x", String(columns), "-y", String(rows), "-s", "demo"],
     // Stays, so that what a demo that ends too early has said can be read.
-    `${command}; echo "ENDED $?"; exec sleep 600`,
+    `${command}; exec sleep 600`,
   );
   const capture = async () => (await tmux("capture-pane", "-p", "-t", "demo")).said;
   const press = async (...keys: readonly string[]) => {
@@ -84,13 +85,23 @@ export async function openWindow(
   };
 }
 
-/** Opens, works, closes. */
+/** The demo in a window of its own, which is closed afterwards. */
 export async function inWindow<T>(
-  size: { columns: number; rows: number },
+  size: Size,
   args: readonly string[],
   work: (window: Window) => Promise<T>,
 ): Promise<T> {
-  const window = await openWindow(size, args);
+  const command = [...DEMO, ...args].map((word) => `'${word}'`).join(" ");
+  return inTerminal(size, `${command}; echo "ENDED $?"`, work);
+}
+
+/** The same with any command. */
+export async function inTerminal<T>(
+  size: Size,
+  command: string,
+  work: (window: Window) => Promise<T>,
+): Promise<T> {
+  const window = await openWindow(size, command);
   try {
     return await work(window);
   } finally {

@@ -166,6 +166,8 @@ test("width: Chinese takes two columns and breaks anywhere, long words are cut",
   assert.equal(wrap("one two three", 7, 2), ["one two", "  three"]);
   assert.equal(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
   assert.equal(wrap("", 4), [""]);
+  assert.equal(wrap("恢复，出厂", 4), ["恢", "复，", "出厂"]);
+  assert.equal(wrap("  a b", 8), ["  a b"]);
 });
 
 test.run();

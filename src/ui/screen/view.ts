@@ -144,7 +144,7 @@ function machineFacts({ overview, notice }: Known, t: Texts): BlockOf<"facts"> {
     ...(rows.length === 0 ? [t.noDisk] : []),
     ...rows.flatMap((row) => [
       `${row.use.kind === "used" ? ">" : "-"} ${t.disk(row.disk)}`,
-      `    ${t.holds(row.holds)}; ${t.use(row)}`,
+      `    ${t.holds(row.holds)}${t.semicolon}${t.use(row)}`,
     ]),
     ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
     t.backup(backup),
@@ -197,7 +197,7 @@ function running(
   const whole = wholeProgress(plan, event, { begunAt: (resumedAt ?? 1) - 1, seconds });
   const current = event && stepProgress(event);
   return [
-    { kind: "text", text: `${t.plan(plan)}, ${t.onDisk(disk)}`, style: "strong" },
+    { kind: "text", text: t.plan(plan) + t.comma + t.onDisk(disk), style: "strong" },
     ...(resumedAt === undefined ? [] : [{ kind: "text", text: t.resumed(resumedAt) } as const]),
     {
       kind: "steps",
@@ -231,9 +231,9 @@ function running(
 
 function bytesText(event: NonNullable<Run["event"]>, progress: Progress, t: Texts): string {
   const { bytes, totalBytes, seconds } = event;
-  const rate = seconds > 0 ? `, ${printSize(Math.round(bytes / seconds))}/s` : "";
-  const left = leftText(progress, t);
-  return `${printSize(bytes)} / ${printSize(totalBytes)}${rate}${left === "" ? "" : `, ${left}`}`;
+  const rate = seconds > 0 ? `${printSize(Math.round(bytes / seconds))}/s` : "";
+  const done = `${printSize(bytes)} / ${printSize(totalBytes)}`;
+  return [done, rate, leftText(progress, t)].filter((text) => text !== "").join(t.comma);
 }
 
 function leftText({ secondsLeft }: Progress, t: Texts): string {

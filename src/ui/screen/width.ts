@@ -24,6 +24,13 @@ export function pad(text: string, width: number): string {
   return cut(text, width) + " ".repeat(Math.max(0, width - widthOf(text)));
 }
 
+/**
+ * A word with the blanks behind it, or one wide character; full-width commas, stops and closing brackets stay with
+ * what is before them.
+ */
+const WORDS =
+  /(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef]+|\s+(?=\S))[\uff0c\u3002\uff1b\uff1a\uff01\uff1f\uff09\u201d\u3001]*\s*/gu;
+
 /** Lines no wider than `width`; the second and later ones are indented. */
 export function wrap(text: string, width: number, indent = 0): string[] {
   const lines: string[] = [];
@@ -33,8 +40,7 @@ export function wrap(text: string, width: number, indent = 0): string[] {
     lines.push(" ".repeat(lines.length === 0 ? 0 : indent) + line.trimEnd());
     line = "";
   };
-  // A word with the blanks behind it, or one wide character with the punctuation behind it.
-  for (const word of text.match(/[\u2e80-\uffef][,。;:!?)”、]*|[^\s\u2e80-\uffef]*\s*/gu) ?? []) {
+  for (const word of text.match(WORDS) ?? []) {
     if (line !== "" && widthOf((line + word).trimEnd()) > room()) end();
     let rest = word;
     while (widthOf(rest.trimEnd()) > room()) {
