@@ -64,6 +64,7 @@ async function main(): Promise<void> {
   };
   // Blessed would wrap what it sends for tmux, and ask it for its version first.
   delete process.env["TMUX"];
+  if (!process.stdin.isTTY) throw new Error("the demo needs a terminal to draw on");
   const terminal = readlinkSync("/proc/self/fd/0").replace("/dev/", "");
   const others = values.other === undefined ? [] : [values.other];
   const { face } = await openFaces([...others, terminal], request);
