@@ -3,7 +3,7 @@
  * What it does to the machine comes in as `Doings`, what people see as a face, so that the demo runs this very
  * flow over a recorded machine. Returns how the machine is to end.
  */
-import { Refusal, StepError } from "../errors.ts";
+import { messageOf, Refusal, StepError } from "../errors.ts";
 import { quote } from "../host/command.ts";
 import type { Ending } from "../host/ending.ts";
 import type { Request } from "../model/cmdline.ts";
@@ -27,6 +27,8 @@ export interface Doings {
   makeIds(): Ids;
   /** Performs the plan and closes it. @throws Refusal, StepError */
   perform(decision: Decision, on: Progress): Promise<Result>;
+  /** Makes ready for the ending `golden`. @throws Error */
+  prepareGolden(machine: Machine): Promise<void>;
   /** Unmounts and closes all that a failed attempt left open. */
   closeEverything(group: string): Promise<void>;
   /** Keeps the line for stopped.sh, should this process die afterwards. */
@@ -145,9 +147,12 @@ async function menu(flow: Flow): Promise<Ending> {
   await flow.gate?.();
   const machine = await doings.readMachine();
   face.machine(overview(flow, machine));
-  const choices = [...OPERATIONS, "look", "reboot", "poweroff", "plan"] as const;
+  const golden = machine.card ? (["golden"] as const) : [];
+  const choices = [...OPERATIONS, "look", "reboot", "poweroff", "plan", ...golden] as const;
   const choice = await ask(flow, "menu", choices);
   switch (choice) {
+    case "golden":
+      return (await isGoldenReady(flow, machine)) ? "golden" : menu(flow);
     case "look":
       return menu(flow);
     case "reboot":
@@ -163,6 +168,18 @@ async function menu(flow: Flow): Promise<Ending> {
       const request: Request = { ...flow.request, confirm: "yes" };
       return attempt({ ...flow, request }, choice, { anew: false, attended: true });
     }
+  }
+}
+
+async function isGoldenReady({ face, doings }: Flow, machine: Machine): Promise<boolean> {
+  try {
+    await doings.prepareGolden(machine);
+    return true;
+  } catch (error) {
+    const words = `the golden system cannot be started: ${messageOf(error)}`;
+    doings.log.line(words);
+    face.line(words);
+    return false;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   syncAndReopen,
   writeReport,
 } from "../host/closing.ts";
+import { prepareGolden } from "../host/golden-start.ts";
 import { makeIds } from "../host/ids.ts";
 import { openLog, type Log } from "../host/log.ts";
 import { readMachine } from "../host/probe.ts";
@@ -24,6 +25,7 @@ import { identityOf } from "../model/machine.ts";
 import { RESULT_FILE } from "../model/places.ts";
 import type { Result } from "../model/result.ts";
 import type { Decision } from "../plan/decide.ts";
+import { goldenCommandLine } from "../plan/golden-start.ts";
 import type { Face } from "../ui/face.ts";
 import { VERSION } from "../version.ts";
 import { runFlow, runRefusal, type Doings, type Progress } from "./flow.ts";
@@ -83,6 +85,11 @@ function doingsHere(log: Log): Doings {
     readMachine,
     makeIds,
     perform: (decision, progress) => perform(decision, progress, log),
+    async prepareGolden({ card }) {
+      if (!card) throw new Error("there is no card");
+      const commandLine = readFileSync("/proc/cmdline", "utf8");
+      await prepareGolden(card, goldenCommandLine(commandLine, card.description.golden));
+    },
     closeEverything: (group) => closeEverything(group, log.line),
     keepResult: (line) => writeFileSync(RESULT_FILE, `${line}\n`),
     readPeakMemoryBytes,

@@ -4,8 +4,10 @@
  */
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { query } from "./command.ts";
+import { enterGolden } from "./golden-start.ts";
 
-export type Ending = "reboot" | "poweroff" | "halt" | "shell";
+/** `golden`: the kernel goes over to the golden system, which has been made ready (golden-start.ts). */
+export type Ending = "reboot" | "poweroff" | "halt" | "shell" | "golden";
 
 export async function endMachine(
   ending: Ending,
@@ -23,6 +25,10 @@ export async function endMachine(
       break;
     case "halt":
       await say("halted; the power can be switched off");
+      break;
+    case "golden":
+      await say("starting: Start the golden system");
+      enterGolden();
       break;
     case "shell":
       await say("a shell, because zshield.then=shell was given; the machine halts after it");

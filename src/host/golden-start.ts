@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { ESP_DIRECTORY } from "../model/card.ts";
 import type { Card } from "../model/machine.ts";
 import { AT } from "../model/places.ts";
-import { query } from "./command.ts";
 import { checkFiles } from "./digest-files.ts";
 import { mount, unmount } from "./mounts.ts";
 
@@ -18,10 +17,10 @@ const SYS_KEXEC_FILE_LOAD = 320n;
 const REBOOT_KEXEC = 0x45584543;
 
 /**
- * Makes the kernel ready to go over with this command line; `exec` does it.
+ * Makes the kernel ready to go over with this command line; enterGolden does it.
  * @throws Error where a file is damaged or the kernel refuses.
  */
-export async function prepareGolden(card: Card, commandLine: string): Promise<{ exec(): never }> {
+export async function prepareGolden(card: Card, commandLine: string): Promise<void> {
   const { rescue } = card.description;
   await mount(card.espPath, AT.card, "vfat", "ro");
   try {
@@ -31,8 +30,6 @@ export async function prepareGolden(card: Card, commandLine: string): Promise<{ 
   } finally {
     await unmount(AT.card);
   }
-  await query(["sync"]).catch(() => undefined);
-  return { exec };
 }
 
 const SYMBOLS = {
@@ -57,7 +54,8 @@ function load(kernel: string, initramfs: string, commandLine: string): void {
   }
 }
 
-function exec(): never {
+/** Does not return but by an error. */
+export function enterGolden(): never {
   const { symbols } = dlopen("libc.so.6", { reboot: SYMBOLS.reboot });
   symbols.reboot(REBOOT_KEXEC);
   throw new Error("the kernel did not go over to the golden system (reboot failed)");

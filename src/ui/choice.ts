@@ -8,6 +8,7 @@ export type Choice =
   | "again"
   | "anew"
   | "menu"
+  | "golden"
   | "plan"
   | "log"
   | "report"
@@ -15,3 +16,13 @@ export type Choice =
   | "reboot"
   | "poweroff"
   | "back";
+
+const ORDER: readonly Choice[] = [
+  ...(["again", "anew", "menu", "default", "latest", "repair", "golden"] as const),
+  ...(["plan", "log", "report", "look", "reboot", "poweroff", "back"] as const),
+];
+
+/** As they stand on every console, and are numbered from 1. */
+export function ordered<C extends Choice>(choices: readonly C[]): C[] {
+  return choices.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+}

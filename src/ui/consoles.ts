@@ -11,13 +11,16 @@ export interface Consoles {
   line(text: string): void;
   /** Waits until every console has sent what it was given; a reset would cut the rest off. */
   drain(): Promise<void>;
-  /** The next line that somebody types anywhere. What was typed before the question does not count. */
-  ask(question: string): Promise<string>;
+  /**
+   * The next line that somebody types anywhere. What was typed before the question does not count. Rejects
+   * when `signal` takes the question back.
+   */
+  ask(question: string, signal?: AbortSignal): Promise<string>;
   /**
    * The same, but what is typed cannot be seen, on no console; it stays so until the next `ask`, so
    * that nothing shows between one try and the next.
    */
-  askSecret(question: string): Promise<string>;
+  askSecret(question: string, signal?: AbortSignal): Promise<string>;
 }
 
 /** Typed before the question was on the screen: keys held down while the machine booted. */
@@ -34,9 +37,10 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
     isHidden = wanted;
     await Promise.all(paths.map((path) => setEcho(path, !wanted)));
   };
-  const read = (question: string) => {
+  const read = (question: string, signal: AbortSignal | undefined) => {
     line(question);
-    return readLine(paths, () => line("that was typed before the question; type it again:"));
+    const tellDeaf = () => line("that was typed before the question; type it again:");
+    return readLine(paths, tellDeaf, signal);
   };
   // Whoever ends this process finds terminals that show what is typed.
   const end = (signal: NodeJS.Signals) => {
@@ -50,13 +54,13 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
       isHidden = false;
       await Promise.all(paths.map((path) => setEcho(path, true)));
     },
-    async ask(question) {
+    async ask(question, signal) {
       await hide(false);
-      return read(question);
+      return read(question, signal);
     },
-    async askSecret(question) {
+    async askSecret(question, signal) {
       await hide(true);
-      return read(question);
+      return read(question, signal);
     },
   };
 }
@@ -102,7 +106,11 @@ function isBusy(error: unknown): boolean {
 }
 
 /** A reader of its own for each terminal: a read that waits cannot be taken back, a process can. */
-async function readLine(paths: readonly string[], tellDeaf: () => void): Promise<string> {
+async function readLine(
+  paths: readonly string[],
+  tellDeaf: () => void,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const deafUntil = Date.now() + DEAF_MS;
   let isTold = false;
   const onDeaf = () => {
@@ -121,7 +129,11 @@ async function readLine(paths: readonly string[], tellDeaf: () => void): Promise
   });
   // With no terminal to read from there is nobody to answer: wait, do not decide.
   let timer: ReturnType<typeof setInterval> | undefined;
-  const nobody = new Promise<never>(() => (timer = setInterval(() => undefined, 60_000)));
+  const nobody = new Promise<never>((_resolve, reject) => {
+    timer = setInterval(() => undefined, 60_000);
+    if (signal?.aborted === true) reject(signal.reason);
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
   try {
     return await Promise.race([
       ...readers.map((reader) => firstLine(reader.stdout, deafUntil, onDeaf)),

@@ -30,19 +30,24 @@ export interface Teller {
   verdict(result: Result, explanation?: Explanation): void;
 }
 
+/** A question that has been answered elsewhere is taken back by `signal`, and rejects. */
+export interface Asked {
+  readonly signal?: AbortSignal;
+}
+
 /** Which list of choices is meant: the machine, the verdict that was just given, or the plans to look at. */
 export type Question = "menu" | "verdict" | "which-plan";
 
 export interface Face extends Teller {
-  choose<C extends Choice>(question: Question, choices: readonly C[]): Promise<C>;
+  choose<C extends Choice>(question: Question, choices: readonly C[], asked?: Asked): Promise<C>;
   /** Whether the person typed what starts the plan. */
-  agree(planned: Planned): Promise<boolean>;
+  agree(planned: Planned, asked?: Asked): Promise<boolean>;
   /** From now on a recovery goes on; `cancel` ends it while nothing has been changed. */
   begin(planned: Planned, cancel: () => void): void;
   /** Shows a text until the person has read it. */
   read(title: "plan" | "log", lines: readonly string[]): Promise<void>;
   /** What was typed, without an echo. */
-  askSecret(prompt: string): Promise<string>;
+  askSecret(prompt: string, asked?: Asked): Promise<string>;
   /** The success stays for a while before the machine ends; `attended`: somebody is there to read it. */
   finished(ending: string, attended: boolean): Promise<void>;
   /** Waits until every console has sent what it was given. */

@@ -1,36 +1,43 @@
 /*
  * Which console gets which face: the last one that is a terminal the screen, the others a word where it is and
- * the plain lines. Owns: that rule.
+ * the plain lines. A question can be answered on any of them. Owns: that rule.
  */
 import type { Request } from "../model/cmdline.ts";
 import { openConsoles } from "./consoles.ts";
-import type { Face, Teller } from "./face.ts";
-import { plainFace, plainTeller } from "./plain-face.ts";
-import { hasTerminfo, isTerminal, isVt, openTerminal } from "./screen/terminal.ts";
+import type { Asked, Face } from "./face.ts";
+import { plainFace } from "./plain-face.ts";
+import { hasTerminfo, isTerminal, openTerminal, type Terminal } from "./screen/terminal.ts";
 import { EN } from "./texts-en.ts";
 import { textsOf } from "./texts.ts";
 
 /**
- * The console that gets the screen, or undefined. `auto`: only where the last console is the machine's own
- * screen; a serial line may have a script at its other end, which reads lines. Pure but for `isTerminal`.
+ * The console that gets the screen, opened, or undefined. `auto`: a serial line only where a terminal answers;
+ * else a script may be at its other end, which reads lines, or nobody.
  */
-export function screenConsole(
+export async function chooseTerminal(
   names: readonly string[],
   ui: Request["ui"],
-  isThere: (name: string) => boolean,
-): string | undefined {
+  open: (name: string) => Promise<Terminal | undefined>,
+): Promise<Terminal | undefined> {
   if (ui === "plain") return undefined;
-  if (ui === "screen") return names.findLast(isThere);
-  const last = names.at(-1);
-  return last !== undefined && isVt(last) && isThere(last) ? last : undefined;
+  for (const name of names.toReversed()) {
+    const terminal = await open(name);
+    if (terminal && (ui === "screen" || terminal.isAnswered)) return terminal;
+    terminal?.close();
+  }
+  return undefined;
 }
 
 export async function openFaces(
   names: readonly string[],
   { ui, lang }: Pick<Request, "ui" | "lang">,
 ): Promise<{ readonly face: Face; readonly isScreen: boolean }> {
-  const name = screenConsole(names, ui, (candidate) => isTerminal(`/dev/${candidate}`));
-  const terminal = name === undefined ? undefined : await openTerminal(name).catch(() => undefined);
+  let name = "";
+  const terminal = await chooseTerminal(names, ui, async (candidate) => {
+    if (!isTerminal(`/dev/${candidate}`)) return undefined;
+    name = candidate;
+    return openTerminal(candidate).catch(() => undefined);
+  });
   if (!terminal || !hasTerminfo(terminal.abilities.term)) {
     terminal?.close();
     return { face: plainFace(openConsoles(names)), isScreen: false };
@@ -40,38 +47,51 @@ export async function openFaces(
   const isShown = lang === "en" || terminal.abilities.chinese;
   const texts = textsOf(isShown ? lang : "en");
   const screen = screenFace(terminal, texts, isShown ? "" : EN.noChinese);
-  const others = openConsoles(names.filter((other) => other !== name));
-  const teller = plainTeller(others);
-  teller.line(EN.elsewhere(terminal.name));
-  return { face: joined(screen, teller, others.drain), isScreen: true };
+  const others = plainFace(openConsoles(names.filter((other) => other !== name)));
+  others.line(EN.elsewhere(terminal.name));
+  return { face: joined(screen, others), isScreen: true };
 }
 
-/** What is told goes to both, what is asked to the first. */
-function joined(face: Face, also: Teller, drain: () => Promise<void>): Face {
+/** What is told goes to both; what is asked too, and the first answer counts. */
+export function joined(screen: Face, others: Face): Face {
+  /** Where the person is who answered last. */
+  let asker = screen;
+  const both = async <T>(ask: (face: Face, asked: Asked) => Promise<T>): Promise<T> => {
+    const stop = new AbortController();
+    const asked = { signal: stop.signal };
+    const from = (face: Face) => ask(face, asked).then((given) => ({ face, given }));
+    try {
+      const { face, given } = await Promise.race([from(screen), from(others)]);
+      asker = face;
+      return given;
+    } finally {
+      stop.abort();
+    }
+  };
+  const told = <A extends readonly unknown[]>(tell: (face: Face) => (...what: A) => void) => {
+    return (...what: A) => {
+      tell(screen)(...what);
+      tell(others)(...what);
+    };
+  };
   return {
-    ...face,
-    line(text) {
-      face.line(text);
-      also.line(text);
-    },
-    machine(overview) {
-      face.machine(overview);
-      also.machine(overview);
-    },
-    planned(planned) {
-      face.planned(planned);
-      also.planned(planned);
-    },
-    event(event) {
-      face.event(event);
-      also.event(event);
-    },
-    verdict(result, explanation) {
-      face.verdict(result, explanation);
-      also.verdict(result, explanation);
-    },
-    async drain() {
-      await Promise.all([face.drain(), drain()]);
+    line: told(({ line }) => line),
+    machine: told(({ machine }) => machine),
+    planned: told(({ planned }) => planned),
+    event: told(({ event }) => event),
+    logged: told(({ logged }) => logged),
+    verdict: told(({ verdict }) => verdict),
+    begin: told(({ begin }) => begin),
+    choose: (question, choices) => both((face, asked) => face.choose(question, choices, asked)),
+    agree: (planned) => both((face, asked) => face.agree(planned, asked)),
+    askSecret: (prompt) => both((face, asked) => face.askSecret(prompt, asked)),
+    read: (title, lines) => asker.read(title, lines),
+    // Nobody is kept waiting for an Enter on another console.
+    finished: (ending, attended) => screen.finished(ending, attended && asker === screen),
+    drain: async () => void (await Promise.all([screen.drain(), others.drain()])),
+    close() {
+      screen.close();
+      others.close();
     },
   };
 }

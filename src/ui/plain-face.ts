@@ -1,6 +1,7 @@
 /*
  * The plain face: lines on every console at once, answers from any. What scripts and the slowest serial line read.
  */
+import { ordered } from "./choice.ts";
 import type { Consoles } from "./consoles.ts";
 import type { Face, Teller } from "./face.ts";
 import {
@@ -34,20 +35,22 @@ export function plainTeller(consoles: Pick<Consoles, "line">): Teller {
 export function plainFace(consoles: Consoles): Face {
   return {
     ...plainTeller(consoles),
-    async choose(_question, choices) {
+    async choose(_question, choices, asked) {
       for (;;) {
-        choices.forEach((choice, index) => consoles.line(`  ${index + 1}  ${EN.choices[choice]}`));
-        const answer = await consoles.ask("Type a number and press Enter:");
-        const chosen = choices[Number(answer) - 1];
+        const listed = ordered(choices);
+        listed.forEach((choice, index) => consoles.line(`  ${index + 1}  ${EN.choices[choice]}`));
+        const answer = await consoles.ask("Type a number and press Enter:", asked?.signal);
+        const chosen = listed[Number(answer) - 1];
         if (chosen !== undefined) return chosen;
       }
     },
-    agree: async ({ disk }) => (await consoles.ask(question(disk))) === answerFor(disk),
+    agree: async ({ disk }, asked) =>
+      (await consoles.ask(question(disk), asked?.signal)) === answerFor(disk),
     begin: () => undefined,
     async read(_title, lines) {
       for (const line of lines) consoles.line(line);
     },
-    askSecret: consoles.askSecret,
+    askSecret: (prompt, asked) => consoles.askSecret(prompt, asked?.signal),
     finished: async () => undefined,
     drain: consoles.drain,
     close: () => undefined,

@@ -23,6 +23,7 @@ const choices: Record<Choice, string> = {
   again: "Try again: goes on where it stopped",
   anew: "Start anew, from the beginning",
   menu: "Recovery menu",
+  golden: "Start the golden system",
   plan: "Look at the plan: the exact commands",
   log: "Look at the log",
   report: "Save a report to a ZS-REPORTS stick",
@@ -182,7 +183,7 @@ export const EN = {
     `${{ reboot: "Reboots", poweroff: "Switches the power off" }[ending] ?? "Halts"} in ${seconds} s, or at once with Enter.`,
   goesOnInstalled: "The machine can be used now. Leave the card in or take it out.",
   codeTooLarge: "This console has no room for the QR code.",
-  elsewhere: (console: string) => `the recovery is shown on ${console}; answer there`,
+  elsewhere: (console: string) => `the recovery is shown on ${console}; answer there or here`,
 };
 
 /** `1:05:09`, `4:03`, `12 s`. */

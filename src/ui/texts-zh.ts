@@ -22,6 +22,7 @@ const choices: Record<Choice, string> = {
   again: "重试：从中断处继续",
   anew: "从头重新开始恢复",
   menu: "恢复菜单",
+  golden: "启动黄金系统（只读）",
   plan: "查看计划：将要执行的命令",
   log: "查看日志",
   report: "把报告保存到 ZS-REPORTS U 盘",
@@ -240,5 +241,5 @@ export const ZH: Texts = {
     `${{ reboot: "重新启动", poweroff: "关机" }[ending] ?? "停机"}：${seconds} 秒后，或立即按回车。`,
   goesOnInstalled: "现在可以使用本机。恢复卡可以留下，也可以取出。",
   codeTooLarge: "此控制台放不下二维码。",
-  elsewhere: (console) => `恢复显示在 ${console} 上；请在那里回答`,
+  elsewhere: (console) => `恢复显示在 ${console} 上；在那里或在这里回答都可以`,
 };

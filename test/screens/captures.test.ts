@@ -25,7 +25,7 @@ const ANSWER = ["0", "0", "0", "1", "Enter"];
 const stay = async () => undefined;
 
 const SHOTS: readonly Shot[] = [
-  { name: "menu", args: [], way: stay, shows: [/9 {2}Power off/, /9 {2}关机/] },
+  { name: "menu", args: [], way: stay, shows: [/10 {2}Power off/, /10 {2}关机/] },
   {
     name: "menu-two-disks",
     args: ["--machine=two-equal-blank"],
@@ -66,7 +66,7 @@ const SHOTS: readonly Shot[] = [
     name: "plan",
     args: [],
     async way(window) {
-      await window.type(MENU, "4", "Enter");
+      await window.type(MENU, "5", "Enter");
       await window.type(/Go back|返回/, "2", "Enter");
     },
     shows: [/blockdev --setro/, /blockdev --setro/],

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
         failAt: values["fail-at"],
         pauseAt: values["pause-at"],
       }),
+    prepareGolden: async () => undefined,
     closeEverything: async () => undefined,
     keepResult: () => undefined,
     readPeakMemoryBytes: () => 0,

@@ -23,6 +23,7 @@ function send(term: string, charset: Charset, language: Language) {
   const terminal: Terminal = {
     name: "file",
     abilities: { term, charset, chinese: language === "zh", colour: term !== "vt100" },
+    isAnswered: true,
     size: () => SIZE,
     write: (text) => void (sent += text),
     pending: () => 0,

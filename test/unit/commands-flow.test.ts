@@ -58,6 +58,7 @@ async function run(
   more: {
     found?: Machine;
     perform?: Doings["perform"];
+    prepareGolden?: Doings["prepareGolden"];
     /** The right password; without it there is no gate. */
     password?: string;
     hasReports?: boolean;
@@ -69,6 +70,7 @@ async function run(
     readMachine: async () => more.found ?? installedMachine(),
     makeIds: () => ids,
     perform: more.perform ?? (async () => success),
+    prepareGolden: more.prepareGolden ?? (async () => void told.did.push("golden made ready")),
     closeEverything: async () => void told.did.push("close"),
     keepResult: () => undefined,
     readPeakMemoryBytes: () => 0,
@@ -131,6 +133,22 @@ test("what is started from the menu is asked about whatever the command line say
     [...["planned default", "planned repair"]],
   );
   assert.not.ok(did.some((text) => text.includes("refused")));
+});
+
+test("the golden system is started from the menu; where it cannot be, the menu comes back with the reason", async () => {
+  const { ending, did } = await run("menu", ["golden"]);
+  assert.is(ending, "golden");
+  assert.is(did.at(-1), "golden made ready");
+  const damaged = await run("menu", ["golden", "poweroff"], {
+    prepareGolden: () => Promise.reject(new Error("vmlinuz is damaged")),
+  });
+  assert.is(damaged.ending, "poweroff");
+  assert.ok(damaged.did.includes("line the golden system cannot be started: vmlinuz is damaged"));
+  const { card: _card, ...cardless } = installedMachine();
+  await run("menu", ["golden"], { found: cardless }).then(
+    () => assert.unreachable(),
+    ({ message }: Error) => assert.match(message, /golden is no choice/),
+  );
 });
 
 test("plan and log are read, and the list comes back", async () => {

@@ -3,12 +3,19 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { screenConsole } from "../../src/ui/faces.ts";
+import type { Asked, Face } from "../../src/ui/face.ts";
+import { chooseTerminal, joined } from "../../src/ui/faces.ts";
 import { bigWord } from "../../src/ui/screen/big.ts";
 import { afterDrawing, BYTES_PER_SECOND, FRESH, waitFor } from "../../src/ui/screen/pace.ts";
 import { stepProgress, wholeProgress } from "../../src/ui/screen/progress.ts";
 import { codeModules, codeText } from "../../src/ui/screen/qr.ts";
-import { abilitiesOf, isVt, sizeOf, splitPositions } from "../../src/ui/screen/terminal.ts";
+import {
+  abilitiesOf,
+  isVt,
+  sizeOf,
+  splitPositions,
+  type Terminal,
+} from "../../src/ui/screen/terminal.ts";
 import { EN, printSpan } from "../../src/ui/texts-en.ts";
 import { ZH } from "../../src/ui/texts-zh.ts";
 import { eventAt, plan, refused, success } from "./screen-example.ts";
@@ -164,23 +171,60 @@ test("terminals: positions are taken out of what is typed; nonsense sizes are no
   assert.equal(sizeOf({ columns: 9999, rows: 9999 }), { columns: 250, rows: 100 });
 });
 
-test("which console gets the screen", () => {
-  const all = () => true;
-  const names = ["ttyS0", "tty0"];
-  assert.is(screenConsole(names, "auto", all), "tty0");
-  assert.is(screenConsole(["tty0", "ttyS0"], "auto", all), undefined);
-  assert.is(screenConsole(["tty0", "ttyS0"], "screen", all), "ttyS0");
-  assert.is(
-    screenConsole(["tty0", "ttyS0"], "screen", (name) => name === "tty0"),
-    "tty0",
-  );
-  assert.is(screenConsole(names, "plain", all), undefined);
-  assert.is(
-    screenConsole(names, "auto", () => false),
-    undefined,
-  );
-  assert.is(screenConsole([], "screen", all), undefined);
+test("which console gets the screen: the last terminal, a serial line only where one answers", async () => {
+  const closed: string[] = [];
+  const on = async (names: readonly string[], ui: "auto" | "screen" | "plain", answering = "") => {
+    closed.length = 0;
+    const open = async (name: string) =>
+      name === "ttyS9"
+        ? undefined
+        : ({
+            ...{ name, isAnswered: isVt(name) || name === answering },
+            close: () => void closed.push(name),
+          } as Terminal);
+    return (await chooseTerminal(names, ui, open))?.name;
+  };
+  assert.is(await on(["ttyS0", "tty0"], "auto"), "tty0");
+  assert.is(await on(["tty0", "ttyS0"], "auto", "ttyS0"), "ttyS0");
+  assert.is(await on(["tty0", "ttyS0"], "auto"), "tty0");
+  assert.equal(closed, ["ttyS0"]);
+  assert.is(await on(["tty0", "ttyS0"], "screen"), "ttyS0");
+  assert.is(await on(["tty0", "ttyS9"], "screen"), "tty0");
+  assert.is(await on(["ttyS0"], "auto"), undefined);
+  assert.is(await on(["ttyS0", "tty0"], "plain"), undefined);
+  assert.is(await on([], "screen"), undefined);
   assert.ok(isVt("tty0") && isVt("tty12") && !isVt("ttyS0") && !isVt("pts/1"));
+});
+
+test("a question can be answered on any console; the other one is taken back, and a text goes to who asked", async () => {
+  const asked: string[] = [];
+  const face = (name: string, answersAfter: number | undefined) =>
+    ({
+      choose: (_question: unknown, choices: readonly string[], { signal } = {} as Asked) =>
+        new Promise((resolve, reject) => {
+          signal?.addEventListener("abort", () => {
+            asked.push(`${name} taken back`);
+            reject(signal.reason);
+          });
+          if (answersAfter !== undefined) setTimeout(() => resolve(choices[0]), answersAfter);
+        }),
+      read: async (title: string) => void asked.push(`${name} reads ${title}`),
+      finished: async (_ending: string, attended: boolean) =>
+        void asked.push(`${name} ends, ${attended ? "attended" : "alone"}`),
+    }) as unknown as Face;
+  for (const [screen, others, asker] of [
+    [undefined, 1, "others"],
+    [1, undefined, "screen"],
+  ] as const) {
+    asked.length = 0;
+    const both = joined(face("screen", screen), face("others", others));
+    assert.is(await both.choose("menu", ["log", "reboot"]), "log");
+    await both.read("log", []);
+    await both.finished("reboot", true);
+    const end = `screen ends, ${asker === "screen" ? "attended" : "alone"}`;
+    assert.equal(asked.slice(-2), [`${asker} reads log`, end]);
+    assert.ok(asked.includes(`${asker === "screen" ? "others" : "screen"} taken back`));
+  }
 });
 
 test.run();

@@ -164,7 +164,8 @@ function moved(key: Key, count: number, selected: number | undefined): number | 
     case "end":
       return count - 1;
     case "text": {
-      const number = /^[1-9]$/.test(key.text) ? Number(key.text) : 0;
+      // The tenth is the 0, as on a telephone.
+      const number = /^[0-9]$/.test(key.text) ? Number(key.text) || 10 : 0;
       return number > 0 && number <= count ? number - 1 : selected;
     }
     default:

@@ -6,8 +6,8 @@
 import { messageOf } from "../../errors.ts";
 import { printResult } from "../../model/result.ts";
 import { visible } from "../../model/text.ts";
-import type { Choice } from "../choice.ts";
-import type { Face, Planned } from "../face.ts";
+import { ordered, type Choice } from "../choice.ts";
+import type { Asked, Face, Planned, Question } from "../face.ts";
 import { answerFor } from "../plain.ts";
 import { EN } from "../texts-en.ts";
 import type { Texts } from "../texts.ts";
@@ -33,12 +33,6 @@ const REFRESH_MS = 60_000;
 const MOST_BEHIND_BYTES = 1024;
 const MOST_NOTES = 3;
 const READ_SECONDS = { attended: 60, alone: 5 } as const;
-
-/** The choices as they stand on the screen. */
-const ORDER: readonly Choice[] = [
-  ...(["again", "anew", "menu", "default", "latest", "repair"] as const),
-  ...(["plan", "log", "report", "look", "reboot", "poweroff", "back"] as const),
-];
 
 export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
   const canvas = openCanvas(terminal);
@@ -81,16 +75,32 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
     known = { ...known, scene };
     drawNow();
   };
-  /** Until the person wants something that `take` understands. */
-  const ask = async <T>(scene: Scene, take: (wanted: Wanted) => T | undefined): Promise<T> => {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    answer = (wanted) => {
+  /** Until the person wants something that `take` understands, or the question is taken back. */
+  const ask = async <T>(
+    scene: Scene,
+    take: (wanted: Wanted) => T | undefined,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const heed = (wanted: Wanted): boolean => {
       const taken = take(wanted);
       if (taken === undefined) return false;
       answer = undefined;
       resolve(taken);
       return true;
     };
+    answer = heed;
+    signal?.addEventListener(
+      "abort",
+      () => {
+        reject(signal.reason);
+        if (answer !== heed) return;
+        answer = undefined;
+        known = { ...known, scene: { kind: "wait" } };
+        drawSoon();
+      },
+      { once: true },
+    );
     show(scene);
     return promise;
   };
@@ -165,15 +175,16 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       terminal.write(`\x1b[H\x1b[2J${printResult(result)}\r\n`);
       canvas.clear(terminal.size());
     },
-    choose: <C extends Choice>(kind: "menu" | "verdict" | "which-plan", choices: readonly C[]) => {
-      const ordered = choices.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
-      return ask<C>({ kind, choices: ordered, selected: undefined }, (wanted) => {
+    choose: <C extends Choice>(kind: Question, choices: readonly C[], asked?: Asked) => {
+      const listed = ordered(choices);
+      const take = (wanted: Wanted) => {
         if (wanted.kind !== "choice") return undefined;
         known = { ...known, scene: { kind: "wait" } };
-        return ordered.find((choice) => choice === wanted.choice);
-      });
+        return listed.find((choice) => choice === wanted.choice);
+      };
+      return ask<C>({ kind, choices: listed, selected: undefined }, take, asked?.signal);
     },
-    async agree(planned) {
+    async agree(planned, asked) {
       known = runOf(planned);
       const scene: Scene = {
         kind: "consent",
@@ -181,7 +192,8 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
         typed: "",
         wrong: false,
       };
-      return ask(scene, (wanted) => (wanted.kind === "agree" ? wanted.yes : undefined));
+      const take = (wanted: Wanted) => (wanted.kind === "agree" ? wanted.yes : undefined);
+      return ask(scene, take, asked?.signal);
     },
     begin(planned, stop) {
       cancel = stop;
@@ -192,17 +204,18 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       const scene: Scene = { kind: "read", title: t.choices[title], lines, top: 0 };
       await ask(scene, ({ kind }) => (kind === "on" ? true : undefined));
     },
-    askSecret(prompt) {
+    askSecret(prompt, asked) {
       const scene: Scene = {
         kind: "secret",
         prompt: prompt === EN.password ? t.password : prompt,
         typed: "",
       };
-      return ask(scene, (wanted) => {
+      const take = (wanted: Wanted) => {
         if (wanted.kind !== "secret") return undefined;
         known = { ...known, scene: { kind: "wait" } };
         return wanted.text;
-      });
+      };
+      return ask(scene, take, asked?.signal);
     },
     async finished(ending, attended) {
       const isAwaited = ending === "reboot" || ending === "poweroff";

@@ -11,6 +11,8 @@ export interface Terminal {
   /** `tty1`, `ttyS0`. */
   readonly name: string;
   readonly abilities: Abilities;
+  /** Somebody is there who draws what is sent: the machine's own screen, or a terminal that answered. */
+  readonly isAnswered: boolean;
   size(): Size;
   write(text: string): void;
   /** Bytes that the line has not taken yet. */
@@ -186,6 +188,7 @@ export async function openTerminal(console: string): Promise<Terminal> {
   return {
     name,
     abilities,
+    isAnswered: vt !== undefined || answer !== undefined,
     size: () => sizeOf(kernelSize(), told),
     write: out.write,
     pending: out.pending,
