@@ -4,12 +4,19 @@
  * Owns: getting a card and what a test must know of it. build/card.ts makes it.
  */
 import { parseCard, type CardDescription } from "../../src/model/card.ts";
+import type { CardOptions } from "../../build/card.ts";
+import { join } from "node:path";
 import { command } from "./command.ts";
 import type { Attachment, Drive } from "./hardware.ts";
+import { writeLockedConfig } from "./locks.ts";
+import { LAB_DIRECTORY } from "./scratch.ts";
 import { makeLayer, readPartition, type Image, type ImagePartition } from "./images.ts";
 
-/** `classic`: a Debian root with initramfs-tools and no dracut, brought by `--from`; rescue without systemd. */
-export type RootName = "golden" | "small" | "classic";
+/**
+ * `classic`: a Debian root with initramfs-tools and no dracut, brought by `--from`; rescue without systemd.
+ * `locked`: the small one with both passwords set (locks.ts).
+ */
+export type RootName = "golden" | "small" | "classic" | "locked";
 
 export interface LabCard {
   readonly image: Image;
@@ -42,11 +49,7 @@ export function labCard(root: RootName): Promise<LabCard> {
 async function makeLabCard(root: RootName): Promise<LabCard> {
   // Loaded when it is needed: unit tests and --list do without a card.
   const { makeCard } = await import("../../build/card.ts");
-  const { image, rescue } = await makeCard(
-    root === "classic"
-      ? { lab: true, from: await classicRoot(), systemd: false }
-      : { lab: true, root },
-  );
+  const { image, rescue } = await makeCard(await optionsOf(root));
   const { stdout } = await command([
     "mcopy",
     "-n",
@@ -62,6 +65,19 @@ async function makeLabCard(root: RootName): Promise<LabCard> {
     description: parseCard(stdout),
     golden: await readPartition(image, 3),
   };
+}
+
+async function optionsOf(root: RootName): Promise<CardOptions> {
+  switch (root) {
+    case "classic":
+      return { lab: true, from: await classicRoot(), systemd: false };
+    case "locked": {
+      const out = join(LAB_DIRECTORY, "locked");
+      return { lab: true, root: "small", config: await writeLockedConfig(out), out };
+    }
+    default:
+      return { lab: true, root };
+  }
 }
 
 async function classicRoot(): Promise<string> {

@@ -46,6 +46,7 @@ export interface RescueOptions {
   readonly cpu?: string;
   readonly firmware?: Firmware;
   readonly name?: string;
+  readonly onOutput?: MachineOptions["onOutput"];
   /**
    * Goes on from a rescue system that was started once and waits for its disk, which is then plugged in:
    * all that a start from the kernel on would do, but for finding the disk there. Saves half a minute.
@@ -136,6 +137,7 @@ function rescueMachine(
     ...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
     ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
     ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
+    ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
     kernel: {
       vmlinuz: card.vmlinuz,
       initramfs: card.initramfs,

@@ -72,7 +72,7 @@ function signOf(code: number): string {
 }
 
 async function readCrtc(machine: Machine, index: number): Promise<number> {
-  const answer = await machine.qmp.monitor(`i /b ${CRTC} ${index}`);
+  const answer = await machine.qmp.monitor(`i /b ${CRTC} .${index}`);
   const value = /= (0x[0-9a-f]+)/.exec(answer)?.[1];
   if (value === undefined) throw new Error(`QEMU reads no port: ${answer}`);
   return Number(value);
@@ -84,6 +84,7 @@ function keysOf(sign: string): string[] {
   if (named !== undefined) return [named];
   if (code > 0 && code < 0x1b) return ["ctrl", String.fromCharCode(code + 0x60)];
   if (/[a-z0-9]/.test(sign)) return [sign];
+  if (sign === "%") return ["shift", "5"];
   if (/[A-Z]/.test(sign)) return ["shift", sign.toLowerCase()];
   throw new Error(`no key is known for ${JSON.stringify(sign)}`);
 }

@@ -1,0 +1,222 @@
+/*
+ * The console on the machine's own screen: what is drawn is read from video memory, keys come from the keyboard.
+ * Everything that can be chosen is taken to its end; nobody is at the serial line, which can answer all the same.
+ * One start; each choice goes on from the menu, saved with its disk.
+ */
+import { join } from "node:path";
+import { makeLayer, type Image } from "../lab/images.ts";
+import { installedLayer } from "../lab/installed.ts";
+import type { Machine } from "../lab/machine.ts";
+import { decodePicture } from "../lab/qr.ts";
+import {
+  awaitBoot,
+  disk,
+  DISK_SERIAL,
+  goOn,
+  readResult,
+  startRescue,
+  type RescueOptions,
+} from "../lab/recovery.ts";
+import { must, type Context, type Scenario } from "../lab/scenario.ts";
+import { awaitText, type Screen } from "../lab/screen.ts";
+import { vgaScreen } from "../lab/vga.ts";
+
+const MENU = /What is to be done\? [^]*10 {2}Power off/;
+const ANSWER = DISK_SERIAL.slice(-4);
+/** Keys that were pressed before a question appeared by itself do not answer it. */
+const DEAF_MS = 1500;
+
+export const scenario: Scenario = {
+  name: "screen-vga",
+  title: "the console on the machine's own screen: each choice to its end, by keyboard",
+  minutes: 5,
+  needs: ["small"],
+  async run(context) {
+    const card = await context.card("small");
+    const base = await installedLayer(context);
+    const options: Omit<RescueOptions, "drives"> = {
+      ...{ card, operation: "menu", name: "menu" },
+      parameters: ["zshield.lang=zh"],
+    };
+    const memory = join(context.folder, "menu.memory");
+    await saveMenu(context, { ...options, drives: [disk(base)] }, memory);
+
+    /** From the menu on, with a disk of its own. */
+    const from = async (
+      name: string,
+      use: (screen: Screen, machine: Machine, image: Image) => Promise<void>,
+    ): Promise<void> => {
+      const image = await makeLayer(context.folder, name, base);
+      const machine = await goOn(context, { ...options, name, drives: [disk(image)] }, memory);
+      const started = Date.now();
+      await use(vgaScreen(machine, context.folder), machine, image);
+      await machine.kill();
+      context.note(`${name}: ${((Date.now() - started) / 1000).toFixed(0)} s`);
+    };
+
+    await from("looking", look);
+    await from("power-off", async (screen, machine) => {
+      await choose(screen, 10);
+      await machine.waitForEnd(60);
+    });
+    await from("reboot", async (screen, machine) => {
+      await choose(screen, 9);
+      await machine.waitForEnd(60);
+    });
+    await from("golden", async (screen, machine) => {
+      await choose(screen, 4);
+      const { root } = await awaitBoot(machine);
+      must(root === "golden" || root === "overlay", `the root is ${root}`);
+    });
+    await from("repair", async (screen, machine) => {
+      await choose(screen, 3);
+      await agreeIfAsked(screen);
+      await awaitEnd(context, screen, machine, "repair");
+    });
+    await from("latest", async (screen, machine) => {
+      // From the other console, in lines.
+      machine.send("2\r");
+      await machine.waitFor(/since [^\n]*\n/, 60);
+      await awaitText(screen, /WILL BE LOST/, 60);
+      await Bun.sleep(DEAF_MS);
+      machine.send(`${ANSWER}\r`);
+      await machine.waitFor(/zshield: step \d+\/\d+ merge-backup done/, 240);
+      await awaitText(screen, /RECOVERED|done\. The disk holds/, 240);
+      await readResult(machine);
+      await machine.waitForEnd(90);
+    });
+    await from("default", (screen, machine) => recoverDefault(context, screen, machine));
+  },
+};
+
+/** Starts, with Enter pressed ten times meanwhile, up to the menu. */
+async function saveMenu(context: Context, options: RescueOptions, memory: string): Promise<void> {
+  const started = Date.now();
+  const machine = await startRescue(context, options);
+  const screen = vgaScreen(machine, context.folder);
+  const pressing = (async () => {
+    for (let time = 0; time < 10; time++) {
+      await Bun.sleep(1500);
+      await screen.press("enter").catch(() => undefined);
+    }
+  })();
+  await awaitText(screen, MENU, 240);
+  const seconds = (Date.now() - started) / 1000;
+  await pressing;
+  await Bun.sleep(1000);
+  const [shown = ""] = await awaitText(screen, /[^]*/, 10);
+  must(MENU.test(shown), `Enter, pressed while it started, has done something:\n${shown}`);
+  for (const words of [
+    /zshield lab, serial 1, [^]*BIOS/,
+    new RegExp(`> .*serial ${DISK_SERIAL}, 20 GiB`),
+    /an installed system, version [^]*this disk would be used/,
+    /Last backup: 20\d\d-[^]*valid/,
+    /zshield\.lang=zh: this console cannot show Chinese/,
+  ]) {
+    must(words.test(shown), `the menu does not say ${words}:\n${shown}`);
+  }
+  must(
+    machine.serial.text().includes("the recovery is shown on tty1; answer there or here"),
+    "the other console is not told where the screen is",
+  );
+  await machine.screendump(join(context.folder, "menu.ppm"));
+  context.note(`${seconds.toFixed(1)} s from the start of the machine to a menu that can be used`);
+  await machine.save(memory);
+}
+
+/** By its number; the tenth is the 0. */
+async function choose(screen: Screen, number: number): Promise<void> {
+  await Bun.sleep(DEAF_MS);
+  await screen.type(`${number % 10}`);
+  await screen.press("enter");
+}
+
+/** What only looks; and the list comes back each time. */
+async function look(screen: Screen): Promise<void> {
+  await choose(screen, 5);
+  await awaitText(screen, /The plan of which recovery\?/, 30);
+  await choose(screen, 1);
+  await awaitText(screen, /protect-disks[^]*blockdev --setro/, 60);
+  await screen.press("page-down");
+  await screen.press("escape");
+  await awaitText(screen, MENU, 60);
+  await choose(screen, 6);
+  await awaitText(screen, /Look at the log\n/, 30);
+  await screen.press("escape");
+  await awaitText(screen, MENU, 30);
+  await choose(screen, 7);
+  await awaitText(screen, /there is no stick labelled ZS-REPORTS/, 60);
+  await choose(screen, 8);
+  await awaitText(screen, /One moment|What is to be done/, 30);
+  await awaitText(screen, MENU, 60);
+  await screen.type("d");
+  await awaitText(screen, /Esc goes back/, 30);
+  await screen.press("escape");
+  await awaitText(screen, MENU, 30);
+  // No control key does anything.
+  await screen.type("\x03\x1a\x04\x13\x11");
+  await awaitText(screen, MENU, 10);
+}
+
+/** A repair loses nothing, but somebody else's machine would be written to. */
+async function agreeIfAsked(screen: Screen): Promise<void> {
+  const [found] = await awaitText(screen, /Type the last 4 characters|Step \d+ of/, 60);
+  if (!found.startsWith("Type")) return;
+  await Bun.sleep(DEAF_MS);
+  await screen.type(ANSWER);
+  await screen.press("enter");
+}
+
+/** The verdict, with a code that a phone reads; Enter ends it. */
+async function awaitEnd(
+  context: Context,
+  screen: Screen,
+  machine: Machine,
+  operation: string,
+): Promise<void> {
+  await awaitText(screen, /Reboots in \d+ s, or at once with Enter/, 400);
+  const result = await readResult(machine);
+  must(result.outcome === "success", `it ended so: ${JSON.stringify(result)}`);
+  const picture = join(context.folder, `${operation}.ppm`);
+  await machine.screendump(picture);
+  const code = await decodePicture(picture);
+  must(code.startsWith(`ZS1 OK ${operation.toUpperCase()} E0`), `the QR code says "${code}"`);
+  context.note(`QR code: ${code}`);
+  await Bun.sleep(DEAF_MS);
+  await screen.press("enter");
+  await machine.waitForEnd(40);
+}
+
+async function recoverDefault(context: Context, screen: Screen, machine: Machine): Promise<void> {
+  await choose(screen, 1);
+  const [asked] = await awaitText(screen, /WILL BE LOST:[^]*Type the last 4 characters[^]*/, 60);
+  for (const words of [/the root volume, 4\.0 GiB/, /will be kept:[^]*user data[^]*GiB/]) {
+    must(words.test(asked), `the question does not say ${words}:\n${asked}`);
+  }
+  await Bun.sleep(DEAF_MS);
+  await screen.type("7430");
+  await screen.press("enter");
+  await awaitText(screen, /That is not what was asked for\. Nothing has changed/, 30);
+  await screen.press("escape");
+  await awaitText(screen, MENU, 60);
+
+  await choose(screen, 1);
+  await agreeIfAsked(screen);
+  await awaitText(screen, /Step \d+ of \d+[^]*C cancels/, 60);
+  await Bun.sleep(DEAF_MS);
+  await screen.type("c");
+  await awaitText(screen, /cancelled at the console[^]*/, 60);
+  const [refused] = await awaitText(screen, /Nothing was changed on any disk[^]*Power off/, 30);
+  must(/What to do:/.test(refused), refused);
+  const result = await readResult(machine, 30);
+  must(result.outcome === "refused" && !result.changed, JSON.stringify(result));
+
+  await choose(screen, 1);
+  await agreeIfAsked(screen);
+  await awaitText(screen, /C: why it cannot be cancelled/, 240);
+  await Bun.sleep(DEAF_MS);
+  await screen.type("c");
+  await awaitText(screen, /It cannot be cancelled any more/, 30);
+  await awaitText(screen, /GiB|MiB[^]*\/s/, 240);
+  await awaitEnd(context, screen, machine, "default");
+}
