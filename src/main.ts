@@ -10,7 +10,8 @@ import { explain } from "./ui/explain.ts";
 try {
   await runCommand(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = report(error);
+  // At once: readers of terminals and timers would keep a process alive that nobody leads any more.
+  process.exit(report(error));
 }
 
 function report(error: unknown): number {

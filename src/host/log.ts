@@ -15,6 +15,8 @@ const MOST_BYTES = 4 * 1024 * 1024;
 
 export function openLog(path: string = LOG_FILE): Log {
   mkdirSync(dirname(path), { recursive: true });
+  // It can be read before anything was written.
+  appendFileSync(path, "");
   const started = performance.now();
   let bytes = 0;
   return {

@@ -1,7 +1,8 @@
 /*
  * The power fails while the backup is being put back, again and again, at random times, and every fourth
  * time the kernel crashes instead. At each cut the root must count as what the backup held, half merged as
- * it is; and the next start must end with that root and with a new backup of it, with no key pressed.
+ * it is. What was cut is started and cut once more; and the next start must end with that root and with a new
+ * backup of it, with no key pressed.
  * The judge reads disk images on the host, without any part of zshield.
  */
 import { join } from "node:path";
@@ -33,6 +34,14 @@ interface Cut {
   readonly image: Image;
   /** The disk says itself that a merge was going on. */
   readonly isMerging: boolean;
+  /** How much of the merge was still to be done, 0 to 1. */
+  readonly left: number;
+}
+
+interface CutWish {
+  readonly name: string;
+  readonly seconds: number;
+  readonly crash: boolean;
 }
 
 /** A machine at the moment before it merges: each cut goes on from there. */
@@ -67,17 +76,15 @@ async function goOnMerging(
   return { machine, image };
 }
 
-/** Lets the backup be put back, and takes the power away after `seconds`. */
+/** Takes the power of a machine that merges after `seconds`, and judges what it leaves. */
 async function cutMerge(
   context: Context,
-  card: CardInUse,
-  ready: Ready,
+  { machine, image }: { readonly machine: Machine; readonly image: Image },
   { wanted, exceptions }: ChangedDisk,
-  cut: { readonly name: string; readonly seconds: number; readonly crash: boolean },
+  { name, seconds, crash }: CutWish,
 ): Promise<Cut> {
-  const { machine, image } = await goOnMerging(context, card, ready, cut.name);
-  await Bun.sleep(cut.seconds * 1000);
-  if (cut.crash) {
+  await Bun.sleep(seconds * 1000);
+  if (crash) {
     await machine.qmp.execute("inject-nmi");
     await machine.waitForEnd(60);
   } else {
@@ -87,13 +94,27 @@ async function cutMerge(
   const state = await readRootState(context.folder, image);
   must(
     state.root === wanted || state.backup === wanted,
-    `${cut.name}: neither the root nor a backup is what the backup held`,
+    `${name}: neither the root nor a backup is what the backup held`,
   );
   context.note(
-    `${cut.crash ? "crash" : "power cut"} ${cut.seconds.toFixed(2)} s into the merge (step ${step}): ` +
+    `${name}: ${crash ? "crash" : "power cut"} after ${seconds.toFixed(2)} s (step ${step}): ` +
       (state.isMerging ? `${state.exceptions} of ${exceptions} chunks left` : "no merge going on"),
   );
-  return { image, isMerging: state.isMerging };
+  return { image, isMerging: state.isMerging, left: state.exceptions / exceptions };
+}
+
+/** Starts what was cut, up to the moment when it waits for the interrupted merge. */
+async function resumeMerging(
+  context: Context,
+  card: CardInUse,
+  { image: before }: Cut,
+  name: string,
+): Promise<{ readonly machine: Machine; readonly image: Image }> {
+  const image = await makeLayer(context.folder, name, before);
+  const rescue = { card, drives: [disk(image)], parameters: UNATTENDED, saved: true } as const;
+  const machine = await startRescue(context, { ...rescue, operation: "latest", name });
+  await machine.waitFor(MERGE, 240, RESULT_LINE);
+  return { machine, image };
 }
 
 async function usualMerge(
@@ -125,24 +146,41 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
       const changed = await changedDisk();
       const ready = await saveBeforeMerge(context, card, changed);
       const usualSeconds = await usualMerge(context, card, ready, changed);
-      let hits = 0;
+      const isCrash = (index: number) => index % 4 === 0;
+      let [done, hits, starts] = [0, 0, 0];
       let control: Image | undefined;
-      for (let index = 1; index <= cuts; index++) {
-        const seconds = context.random() * usualSeconds * 0.8;
-        const where = { name: `cut-${index}`, seconds, crash: index % 4 === 0 };
-        const { image, isMerging } = await cutMerge(context, card, ready, changed, where);
-        if (isMerging) hits += 1;
-        if (isMerging && !control) {
-          control = await makeLayer(context.folder, "control", image);
-          await checkGrubRefuses(context, image);
+      const cutNow = async (
+        merging: { readonly machine: Machine; readonly image: Image },
+        share: number,
+      ): Promise<Cut> => {
+        done += 1;
+        const seconds = context.random() * usualSeconds * 0.8 * share;
+        const wish = { name: `cut ${done}`, seconds, crash: isCrash(done) };
+        const cut = await cutMerge(context, merging, changed, wish);
+        if (cut.isMerging) hits += 1;
+        return cut;
+      };
+      while (done < cuts) {
+        const begun = await goOnMerging(context, card, ready, `cut-${done + 1}`);
+        let last = await cutNow(begun, 1);
+        if (last.isMerging && !control) {
+          control = await makeLayer(context.folder, "control", last.image);
+          await checkGrubRefuses(context, last.image);
+        }
+        if (last.isMerging && done < cuts) {
+          last = await cutNow(
+            await resumeMerging(context, card, last, `cut-${done + 1}`),
+            last.left,
+          );
         }
         // The control's layer needs the image below it as it is.
-        const again = await makeLayer(context.folder, `again-${index}`, image);
-        const machine = await startAgain(context, card, again, index);
+        const again = await makeLayer(context.folder, `again-${done}`, last.image);
+        starts += 1;
+        const machine = await startAgain(context, card, again, starts);
         const result = await finishRecovery(machine);
         must(result.resumedAt !== undefined, "the result does not say that it was resumed");
         const faults = faultsOfRestored(await readRootState(context.folder, again), changed.wanted);
-        must(faults.length === 0, `after cut ${index}: ${faults.join("; ")}`);
+        must(faults.length === 0, `after cut ${done}: ${faults.join("; ")}`);
       }
       context.note(`${cuts} cuts, ${hits} of them while the disk said that it was merging`);
       must(hits >= cuts * LEAST_SHARE, `only ${hits} of ${cuts} cuts hit the merge`);

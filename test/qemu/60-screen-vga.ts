@@ -131,28 +131,31 @@ async function choose(screen: Screen, number: number): Promise<void> {
   await screen.press("enter");
 }
 
+async function goBack(screen: Screen): Promise<void> {
+  await Bun.sleep(DEAF_MS);
+  await screen.press("escape");
+  await awaitText(screen, MENU, 60);
+}
+
 /** What only looks; and the list comes back each time. */
 async function look(screen: Screen): Promise<void> {
   await choose(screen, 5);
   await awaitText(screen, /The plan of which recovery\?/, 30);
   await choose(screen, 1);
   await awaitText(screen, /protect-disks[^]*blockdev --setro/, 60);
-  await screen.press("page-down");
-  await screen.press("escape");
-  await awaitText(screen, MENU, 60);
+  await goBack(screen);
   await choose(screen, 6);
-  await awaitText(screen, /Look at the log\n/, 30);
-  await screen.press("escape");
-  await awaitText(screen, MENU, 30);
+  await awaitText(screen, /Look at the log\n[^]*Esc goes back/, 30);
+  await goBack(screen);
   await choose(screen, 7);
   await awaitText(screen, /there is no stick labelled ZS-REPORTS/, 60);
   await choose(screen, 8);
   await awaitText(screen, /One moment|What is to be done/, 30);
   await awaitText(screen, MENU, 60);
+  await Bun.sleep(DEAF_MS);
   await screen.type("d");
   await awaitText(screen, /Esc goes back/, 30);
-  await screen.press("escape");
-  await awaitText(screen, MENU, 30);
+  await goBack(screen);
   // No control key does anything.
   await screen.type("\x03\x1a\x04\x13\x11");
   await awaitText(screen, MENU, 10);
@@ -197,8 +200,7 @@ async function recoverDefault(context: Context, screen: Screen, machine: Machine
   await screen.type("7430");
   await screen.press("enter");
   await awaitText(screen, /That is not what was asked for\. Nothing has changed/, 30);
-  await screen.press("escape");
-  await awaitText(screen, MENU, 60);
+  await goBack(screen);
 
   await choose(screen, 1);
   await agreeIfAsked(screen);

@@ -160,7 +160,10 @@ function fixedRows(block: Block, columns: number, glyphs: Glyphs): Row[] {
     case "choices":
       return block.items.flatMap((item, index) => {
         const style = index === block.selected ? "bar" : "plain";
-        return wrap(`${index + 1}  ${item}`, columns - 2, 3).map((line) => row(` ${line} `, style));
+        const number = `${index + 1}`.padStart(`${block.items.length}`.length);
+        return wrap(`${number}  ${item}`, columns - 2, number.length + 2).map((line) =>
+          row(` ${line} `, style),
+        );
       });
     case "bar": {
       const label = pad(block.label, 20);
