@@ -77,7 +77,17 @@ export const scenario: Scenario = {
         .trim()}`,
     );
 
-    // Two disks now, of which one is foreign: the installed one is still the one that is repaired.
+    const stick = makeRaw(context.folder, "stick", 64 * MIB);
+    await command(["mkfs.vfat", "-n", "ZS-REPORTS", stick.file]);
+    await machine.plug(disk(stick, { serial: "STICK" }));
+    await Bun.sleep(5000);
+    await choose(screen, 7);
+    const [, report = ""] = await awaitText(screen, /the report is on the stick: (\S+)/, 90);
+    const { stdout } = await command(["mtype", "-i", stick.file, `::/${report}/machine.json`]);
+    must(stdout.includes(DISK_SERIAL), `the report tells of no disk ${DISK_SERIAL}:\n${stdout}`);
+    context.note(`a report on the stick: ${report}`);
+
+    // Three disks now, of which two are foreign: the installed one is still the one that is repaired.
     await choose(screen, 3);
     const [found] = await awaitText(screen, /Type the last 4 characters|Step \d+ of/, 60);
     if (found.startsWith("Type")) {

@@ -59,9 +59,28 @@ export const scenario: Scenario = {
     ways.push(await pulled(context, card, image));
     ways.push(await littleMemory(context, card, image));
     must(ways.length >= 40, `only ${ways.length} ways were tried`);
+    await checkControl(context, card, image);
     context.note(`${ways.length} ways tried: ${ways.join(", ")}`);
   },
 };
+
+/** The one shell that there is, given by zshield.then=shell behind the password: it must be seen. */
+async function checkControl(context: Context, card: CardInUse, image: Image): Promise<void> {
+  const layer = await makeLayer(context.folder, "control", image);
+  const rescue = { card, drives: [disk(layer)], name: "control", operation: "repair" } as const;
+  const parameters = [...UNATTENDED, "zshield.then=shell"];
+  const machine = await startRescue(context, { ...rescue, parameters });
+  await machine.waitFor(PROMPT, 300);
+  await Bun.sleep(1500);
+  machine.send(`${RESCUE_PASSWORD}\r`);
+  await machine.waitFor(/a shell, because zshield\.then=shell was given/, 120);
+  const seen = await checkNoShell(context, machine, "control").then(
+    () => "nothing",
+    (error: unknown) => String(error),
+  );
+  await machine.kill();
+  must(/shell-42|sh: /.test(seen), `a shell was there and not noticed: ${seen}`);
+}
 
 /** Types a command on both consoles, and looks at what both have shown since the machine started. */
 async function checkNoShell(context: Context, machine: Machine, way: string): Promise<void> {
