@@ -252,6 +252,6 @@ async function checkControl(
 }
 
 export const scenario: readonly Scenario[] = [
-  mergeCuts("merge-cuts", "a merge that is cut 20 times ends with the root of the backup", 20, 9),
+  mergeCuts("merge-cuts", "a merge that is cut 20 times ends with the root of the backup", 20, 8),
   mergeCuts("soak-merge-cuts", "a merge that is cut 200 times ends the same", 200, 90),
 ];

@@ -43,7 +43,7 @@ const KERNEL_LINES: readonly (readonly string[])[] = [
 export const scenario: Scenario = {
   name: "ways-to-a-shell",
   title: "with both passwords set, none of more than forty ways leads to a shell",
-  minutes: 5,
+  minutes: 7,
   needs: ["locked"],
   async run(context) {
     const card = await context.card("locked");
