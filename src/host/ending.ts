@@ -2,7 +2,7 @@
  * How a recovery ends the machine. Everything is unmounted and flushed by then, so the kernel is told
  * directly; no service manager can get in between.
  */
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { query } from "./command.ts";
 import { enterGolden } from "./golden-start.ts";
 
@@ -38,9 +38,15 @@ export async function endMachine(
   return new Promise<never>(() => setInterval(() => undefined, 60_000));
 }
 
-/** On the last console, as dracut's own shell has it. */
+/**
+ * On the last console, in a session of its own that has it as its terminal: without, it would share ours, and
+ * keys would become signals of the agent.
+ */
 async function shell(): Promise<void> {
   const names = readFileSync("/sys/class/tty/console/active", "utf8").trim().split(/\s+/);
-  const terminal = openSync(`/dev/${names.at(-1) ?? "console"}`, "r+");
-  await Bun.spawn(["sh", "-i"], { stdio: [terminal, terminal, terminal] }).exited;
+  const path = `/dev/${names.at(-1) ?? "console"}`;
+  const terminal = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
+  const stdio: [number, number, number] = [terminal, terminal, terminal];
+  await Bun.spawn(["stty", "sane"], { stdio }).exited;
+  await Bun.spawn(["setsid", "--ctty", "--wait", "sh", "-i"], { stdio }).exited;
 }

@@ -26,6 +26,11 @@ export const TOOLS: readonly Tool[] = [
   { name: "umount", purpose: "unmount them", forLooking: true },
   { name: "cat", purpose: "read what is typed at each console", forLooking: false },
   { name: "stty", purpose: "wait until a console has sent everything", forLooking: false },
+  {
+    name: "setsid",
+    purpose: "give the shell of zshield.then=shell its terminal",
+    forLooking: false,
+  },
   { name: "dmesg", purpose: "keep the kernel's words in a report", forLooking: false },
   { name: "blockdev", purpose: "protect disks from writing, flush buffers", forLooking: false },
   {
