@@ -22,7 +22,7 @@ const KILLS = 8;
 export const scenario: Scenario = {
   name: "backup",
   title: "backups: nightly, new before old, held, guarded, safe against being killed, and put back",
-  minutes: 8,
+  minutes: 7,
   needs: ["golden"],
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");
