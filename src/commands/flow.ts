@@ -103,7 +103,7 @@ async function attempt(
     about = planned;
     const asks = decision.plan.asks && !decision.journal;
     if (asks) await gate?.();
-    if (gate) face.machine(overview(flow, machine));
+    if (gate && asks) face.machine(overview(flow, machine));
     face.planned(planned);
     if (asks) {
       isAttended = true;

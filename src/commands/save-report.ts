@@ -23,17 +23,40 @@ export interface ReportAbout {
 
 type Say = (line: string) => void;
 
+const LONGEST_MS = 120_000;
+
 /** udev's link to a file system with that label; which one it is, is looked at more closely then. */
 const LINK = `/dev/disk/by-label/${STICK_LABEL}`;
 
 /** Tells the person what came of it. */
 export async function saveReport(about: ReportAbout, say: Say): Promise<void> {
-  const { log, plan, disk } = about;
+  const { log } = about;
   const tell = (line: string) => {
     say(line);
     log.line(line);
   };
   tell(`looking for a stick labelled ${STICK_LABEL} …`);
+  await atMost(LONGEST_MS, save(about, tell), () =>
+    tell("the stick does not answer, and no report was saved"),
+  );
+}
+
+/** A stick that hangs must not keep a recovery from its end. `late` is told; the work is left to itself. */
+export async function atMost(
+  milliseconds: number,
+  work: Promise<void>,
+  late: () => void,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    late();
+    resolve();
+  }, milliseconds);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}
+
+async function save({ log, plan, disk }: ReportAbout, tell: Say): Promise<void> {
   try {
     const machine = await readMachine();
     const stick = chooseStick(machine, disk);

@@ -4,8 +4,8 @@
  * checkFiles after the cache was forgotten.
  */
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { rmSync, statSync, writeFileSync } from "node:fs";
+import { open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { FileDigest } from "../model/card.ts";
 import { makeDirectory, renameDurably } from "./durable.ts";
@@ -55,7 +55,7 @@ export async function copyFiles(
       if (!made.has(directory)) await makeDirectory(directory);
       made.add(directory);
       if (wanted.sizeBytes > CHUNK_BYTES) await copyFile(join(from, name), target, wanted, false);
-      else copySmallFile(join(from, name), target, wanted);
+      else await copySmallFile(join(from, name), target, wanted);
     }
     onProgress((done += wanted.sizeBytes));
   }
@@ -98,9 +98,12 @@ async function copyFile(
   }
 }
 
-/** Without waiting for each call: for hundreds of files that takes ten times as long as the calls do. */
-function copySmallFile(from: string, to: string, wanted: FileDigest): void {
-  const content = readFileSync(from);
+/**
+ * Waits for the reading alone, which takes half a minute where a card is bad; for hundreds of files waiting for
+ * every call takes ten times as long as the calls do.
+ */
+async function copySmallFile(from: string, to: string, wanted: FileDigest): Promise<void> {
+  const content = await readFile(from);
   if (digestOf(content) !== wanted.sha256) throw new Error(`${from} does not have its digest`);
   rmSync(to, { force: true });
   writeFileSync(to, content, { flag: "wx" });
@@ -112,7 +115,7 @@ async function whyNot(path: string, wanted: FileDigest): Promise<string | undefi
   if (size === undefined) return "is missing";
   if (size !== wanted.sizeBytes) return `has ${size} bytes, not ${wanted.sizeBytes}`;
   const isSmall = wanted.sizeBytes <= CHUNK_BYTES;
-  const digest = isSmall ? digestOf(readFileSync(path)) : await sha256Of(path);
+  const digest = isSmall ? digestOf(await readFile(path)) : await sha256Of(path);
   return digest === wanted.sha256 ? undefined : `has the digest ${digest}, not ${wanted.sha256}`;
 }
 

@@ -15,18 +15,23 @@ export async function mount(
   at: string,
   fileSystem: string,
   options: string,
+  /** Default: none. */
+  limit: { readonly timeoutMs?: number } = {},
 ): Promise<void> {
   if (mounted.includes(at)) await unmount(at);
   await mkdir(at, { recursive: true });
-  await run(["mount", "-t", fileSystem, "-o", options, device, at]);
+  await run(["mount", "-t", fileSystem, "-o", options, device, at], limit);
   mounted.push(at);
 }
 
 /** Unmounts what is mounted there; nothing happens where nothing is. */
-export async function unmount(at: string): Promise<void> {
+export async function unmount(
+  at: string,
+  limit: { readonly timeoutMs?: number } = {},
+): Promise<void> {
   const index = mounted.lastIndexOf(at);
   if (index < 0) return;
-  await run(["umount", at]);
+  await run(["umount", at], limit);
   mounted.splice(index, 1);
 }
 

@@ -29,6 +29,7 @@ export interface StickDevice {
 /** Longer files lose their middle: how it began and how it ended is what counts. */
 const MOST_BYTES = 4 * MIB;
 const OPTIONS = "nodev,nosuid,noexec";
+const LIMIT = { timeoutMs: 60_000 };
 
 /** Returns a sentence for the person. `nameOf`: the report's name among those that are taken. @throws Failure */
 export async function saveToStick(
@@ -126,11 +127,11 @@ async function whileMounted<T>(
   access: "rw" | "ro",
   work: () => Promise<T>,
 ): Promise<T> {
-  await mount(device, AT.stick, fileSystem, `${access},${OPTIONS}`);
+  await mount(device, AT.stick, fileSystem, `${access},${OPTIONS}`, LIMIT);
   try {
     return await work();
   } finally {
-    await unmount(AT.stick);
+    await unmount(AT.stick, LIMIT);
   }
 }
 

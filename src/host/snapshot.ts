@@ -70,6 +70,8 @@ export async function checkSnapshot(
     const total = status.usedBytes;
     await readThrough(store, total, (done) => onProgress(done, total));
   } catch (error) {
+    // It was cancelled while it was read: that says nothing of the backup.
+    if (error instanceof Refusal) throw error;
     throw new Refusal(`the backup ${name} cannot be read: ${tellFailure(error)}`, HINT);
   }
 }

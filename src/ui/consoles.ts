@@ -32,10 +32,14 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
     for (const path of paths) writeTo(path, `${visible(text)}\r\n`);
   };
   let isHidden = false;
+  let last: Promise<unknown> = Promise.resolve();
+  // One after the other: on a slow line the first may end last.
   const hide = async (wanted: boolean) => {
-    if (isHidden === wanted) return;
-    isHidden = wanted;
-    await Promise.all(paths.map((path) => setEcho(path, !wanted)));
+    if (isHidden !== wanted) {
+      isHidden = wanted;
+      last = last.then(() => Promise.all(paths.map((path) => setEcho(path, !wanted))));
+    }
+    await last;
   };
   const read = (question: string, signal: AbortSignal | undefined) => {
     line(question);
@@ -56,10 +60,12 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
     },
     async ask(question, signal) {
       await hide(false);
+      signal?.throwIfAborted();
       return read(question, signal);
     },
     async askSecret(question, signal) {
       await hide(true);
+      signal?.throwIfAborted();
       return read(question, signal);
     },
   };

@@ -2,6 +2,7 @@
  * Which console gets which face: the last one that is a terminal the screen, the others a word where it is and
  * the plain lines. A question can be answered on any of them. Owns: that rule.
  */
+import { messageOf } from "../errors.ts";
 import type { Request } from "../model/cmdline.ts";
 import { openConsoles } from "./consoles.ts";
 import type { Asked, Face } from "./face.ts";
@@ -42,11 +43,19 @@ export async function openFaces(
     terminal?.close();
     return { face: plainFace(openConsoles(names)), isScreen: false };
   }
-  // Blessed is loaded where there is something to draw on, and not by every `zshield status`.
-  const { screenFace } = await import("./screen/screen-face.ts");
   const isShown = lang === "en" || terminal.abilities.chinese;
-  const texts = textsOf(isShown ? lang : "en");
-  const screen = screenFace(terminal, texts, isShown ? "" : EN.noChinese);
+  let screen: Face;
+  try {
+    // Blessed is loaded where there is something to draw on, and not by every `zshield status`.
+    const { screenFace } = await import("./screen/screen-face.ts");
+    screen = screenFace(terminal, textsOf(isShown ? lang : "en"), isShown ? "" : EN.noChinese);
+  } catch (error) {
+    // A picture that cannot be drawn must not keep a machine from its recovery.
+    terminal.close();
+    const plain = plainFace(openConsoles(names));
+    plain.line(`the screen cannot be drawn: ${messageOf(error)}`);
+    return { face: plain, isScreen: false };
+  }
   const others = plainFace(openConsoles(names.filter((other) => other !== name)));
   others.line(EN.elsewhere(terminal.name));
   return { face: joined(screen, others), isScreen: true };

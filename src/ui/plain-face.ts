@@ -14,6 +14,9 @@ import {
 } from "./plain.ts";
 import { EN } from "./texts-en.ts";
 
+/** Of a log, its end; of a plan, all. */
+const MOST_LINES = 300;
+
 /** For consoles that are only told, and for all of them. */
 export function plainTeller(consoles: Pick<Consoles, "line">): Teller {
   const tell = (lines: readonly string[]) => lines.forEach((line) => consoles.line(line));
@@ -44,11 +47,22 @@ export function plainFace(consoles: Consoles): Face {
         if (chosen !== undefined) return chosen;
       }
     },
-    agree: async ({ disk }, asked) =>
-      (await consoles.ask(question(disk), asked?.signal)) === answerFor(disk),
+    async agree({ disk }, asked) {
+      for (;;) {
+        const answer = await consoles.ask(question(disk), asked?.signal);
+        // An empty line is no answer: a terminal that connects sends one, and so does an Enter held down.
+        if (answer !== "") return answer === answerFor(disk);
+      }
+    },
     begin: () => undefined,
     async read(_title, lines) {
-      for (const line of lines) consoles.line(line);
+      const left = Math.max(0, lines.length - MOST_LINES);
+      if (left > 0) consoles.line(EN.leftOut(left));
+      for (const line of lines.slice(left)) {
+        consoles.line(line);
+        // A slow line takes minutes: everyone else in this process gets a turn, the watchdog above all.
+        await Bun.sleep(0);
+      }
     },
     askSecret: (prompt, asked) => consoles.askSecret(prompt, asked?.signal),
     finished: async () => undefined,

@@ -182,6 +182,7 @@ export const EN = {
   ending: (ending: string, seconds: number) =>
     `${{ reboot: "Reboots", poweroff: "Switches the power off" }[ending] ?? "Halts"} in ${seconds} s, or at once with Enter.`,
   goesOnInstalled: "The machine can be used now. Leave the card in or take it out.",
+  leftOut: (count: number) => `… ${count} earlier lines are left out`,
   codeTooLarge: "This console has no room for the QR code.",
   elsewhere: (console: string) => `the recovery is shown on ${console}; answer there or here`,
 };

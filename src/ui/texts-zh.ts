@@ -240,6 +240,7 @@ export const ZH: Texts = {
   ending: (ending, seconds) =>
     `${{ reboot: "重新启动", poweroff: "关机" }[ending] ?? "停机"}：${seconds} 秒后，或立即按回车。`,
   goesOnInstalled: "现在可以使用本机。恢复卡可以留下，也可以取出。",
+  leftOut: (count) => `……前面的 ${count} 行已省略`,
   codeTooLarge: "此控制台放不下二维码。",
   elsewhere: (console) => `恢复显示在 ${console} 上；在那里或在这里回答都可以`,
 };

@@ -64,8 +64,15 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
     };
     later(waitFor(pace, performance.now()));
   };
+  const clear = (): void => {
+    try {
+      canvas.clear(terminal.size());
+    } catch {
+      // As above: what cannot be cleared is drawn over.
+    }
+  };
   const drawAnew = (): void => {
-    canvas.clear(terminal.size());
+    clear();
     drawNow();
   };
 
@@ -173,7 +180,7 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       known = { ...known, verdict: { result, ...(explanation ? { explanation } : {}) } };
       // For scripts that read this console; the person sees the screen that follows.
       terminal.write(`\x1b[H\x1b[2J${printResult(result)}\r\n`);
-      canvas.clear(terminal.size());
+      clear();
     },
     choose: <C extends Choice>(kind: Question, choices: readonly C[], asked?: Asked) => {
       const listed = ordered(choices);

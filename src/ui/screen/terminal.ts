@@ -45,6 +45,7 @@ const PROBE = "\x1b7\x1b[999;999H\x1b[6n\r中\x1b[6n\r\x1b[K\x1b8";
 const ASK_SIZE = "\x1b7\x1b[999;999H\x1b[6n\x1b8";
 /** For a line of 9600 baud with a terminal program behind a network. */
 const ANSWER_MS = 1000;
+const STTY_MS = 2000;
 const POSITION = /\x1b\[(\d{1,4});(\d{1,4})R/g;
 const USUAL: Size = { columns: 80, rows: 24 };
 const TERMINFO = ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
@@ -133,7 +134,12 @@ export async function openTerminal(console: string): Promise<Terminal> {
   const path = devicePath(console);
   const fd = openSync(path, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   const stty = (...words: string[]) =>
-    Bun.spawnSync(["stty", "-F", path, ...words], { stdio: ["ignore", "ignore", "ignore"] });
+    // It waits until the line has taken all that was sent, and some lines take nothing.
+    Bun.spawnSync(["stty", "-F", path, ...words], {
+      stdio: ["ignore", "ignore", "ignore"],
+      timeout: STTY_MS,
+      killSignal: "SIGKILL",
+    });
   stty("raw", "-echo", "-isig", "-ixon");
   // The stream remembers a size; what asks the kernel anew has no public name, in Node.js either.
   const kernel = new tty.WriteStream(fd) as tty.WriteStream & { _refreshSize(): void };
