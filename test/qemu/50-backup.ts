@@ -23,6 +23,7 @@ export const scenario: Scenario = {
   name: "backup",
   title: "backups: nightly, new before old, held, guarded, safe against being killed, and put back",
   minutes: 7,
+  soak: true,
   needs: ["golden"],
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");

@@ -13,6 +13,7 @@ export const scenario: Scenario = {
   name: "backup-room",
   title: "backups without room: refused, made larger, replaced, and not put back once overflowed",
   minutes: 5,
+  soak: true,
   needs: ["golden", "small"],
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");

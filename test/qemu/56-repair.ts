@@ -16,6 +16,7 @@ export const scenario: Scenario = {
   name: "repair",
   title: "the power fails inside a backup and LVM's metadata is lost: the next start repairs it",
   minutes: 4,
+  soak: true,
   needs: ["golden"],
   async run(context) {
     const image = await installedLayer(context, "disk", "golden");
