@@ -18,7 +18,7 @@ import { EN } from "./texts-en.ts";
 const MOST_LINES = 300;
 
 /** For consoles that are only told, and for all of them. */
-export function plainTeller(consoles: Pick<Consoles, "line">): Teller {
+function plainTeller(consoles: Pick<Consoles, "line">): Teller {
   const tell = (lines: readonly string[]) => lines.forEach((line) => consoles.line(line));
   return {
     line: consoles.line,
