@@ -16,6 +16,8 @@ import { sealedRuntime } from "./runtime.ts";
 const EXECUTABLE = path.join(DIST, "zshield");
 const BUN = path.join(REPOSITORY, "node_modules/.bin/bun");
 const ENTRY = path.join(REPOSITORY, "src/main.ts");
+/** What the code takes for its folder; there is nothing of it on a machine. */
+const HOME = "/usr/lib/zshield";
 
 /** What the executable needs from the system; the rescue initramfs takes these along. */
 export const LIBRARIES = [
@@ -58,6 +60,11 @@ export async function build(entry: string, target: string): Promise<void> {
       target: "esnext",
       external: [...NOT_BUNDLED, "bun", "bun:*"],
       plugins: [blessedPlugin],
+      // Where it is built must not be found in it: blessed looks for its files beside itself, and each module has
+      // the name of its file.
+      define: { __dirname: JSON.stringify(HOME), __filename: JSON.stringify(`${HOME}/zshield.js`) },
+      absWorkingDir: REPOSITORY,
+      preserveSymlinks: true,
       legalComments: "none",
       logLevel: "warning",
     });

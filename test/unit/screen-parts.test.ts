@@ -20,7 +20,7 @@ import { EN, printSpan } from "../../src/ui/texts-en.ts";
 import { ZH } from "../../src/ui/texts-zh.ts";
 import { eventAt, plan, refused, success } from "./screen-example.ts";
 
-test("pace: however large the drawings are, no more than 400 bytes a second on average", () => {
+test("pace: however large the drawings are, the bar has no more bytes a second than its share", () => {
   for (const bytes of [20, 350, 2000, 9000]) {
     let pace = FRESH;
     let now = 1000;

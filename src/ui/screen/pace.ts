@@ -3,7 +3,7 @@
  * the moving bar gets 400 of them on average. What a key asks for is drawn at once. Pure.
  */
 
-export const BYTES_PER_SECOND = 400;
+export const BYTES_PER_SECOND = 300;
 /** More often than this no eye needs. */
 const LEAST_MS = 500;
 
