@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { StepError } from "../errors.ts";
-import { checkClosed, closeJournal, execute, type Performed } from "../execute.ts";
+import { checkClosed, closeJournal, execute } from "../execute.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { endMachine } from "../host/ending.ts";
 import {
@@ -21,9 +21,8 @@ import { checkDiskAgain } from "../host/recheck.ts";
 import { startWatchdog } from "../host/watchdog.ts";
 import { parseCmdline, type Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
-import { identityOf } from "../model/machine.ts";
 import { RESULT_FILE } from "../model/places.ts";
-import type { Result } from "../model/result.ts";
+import { successOf, type Result } from "../model/result.ts";
 import type { Decision } from "../plan/decide.ts";
 import { goldenCommandLine } from "../plan/golden-start.ts";
 import type { Face } from "../ui/face.ts";
@@ -113,7 +112,7 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
       rmSync(UNCHANGED_FILE, { force: true });
     },
   });
-  const result = successOf(performed, decision);
+  const result = successOf(plan, disk, { ...performed, peakMemoryBytes: readPeakMemoryBytes() });
   try {
     await writeReport(plan, result, log.text());
     closeJournal(performed.record, plan, result);
@@ -128,18 +127,4 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
     );
   }
   return result;
-}
-
-function successOf({ steps, resumedAt }: Performed, { plan, disk }: Decision): Result {
-  return {
-    schema: 1,
-    operation: plan.operation,
-    outcome: "success",
-    changed: true,
-    disk: identityOf(disk),
-    version: plan.version,
-    steps,
-    peakMemoryBytes: readPeakMemoryBytes(),
-    ...(resumedAt === undefined ? {} : { resumedAt }),
-  };
 }

@@ -1,9 +1,11 @@
 /*
  * The verdict of a recovery: one line on every console, one report on the disk.
- * Owns: schema of the ZSHIELD-RESULT line. No I/O.
+ * Owns: schema of the ZSHIELD-RESULT line, and what a success is. No I/O.
  */
 import * as v from "valibot";
+import { identityOf, type DiskIdentity } from "./machine.ts";
 import { OPERATIONS } from "./operation.ts";
+import type { Plan } from "./step.ts";
 
 export const RESULT_MARK = "ZSHIELD-RESULT ";
 
@@ -35,6 +37,26 @@ export const ResultSchema = v.strictObject({
   ),
 });
 export type Result = v.InferOutput<typeof ResultSchema>;
+
+/** Of a plan whose last step is done. */
+export function successOf(
+  { operation, version }: Plan,
+  disk: DiskIdentity,
+  done: Pick<Result, "steps" | "peakMemoryBytes"> & { readonly resumedAt?: number | undefined },
+): Result {
+  const { steps, peakMemoryBytes, resumedAt } = done;
+  return {
+    schema: 1,
+    operation,
+    outcome: "success",
+    changed: true,
+    disk: identityOf(disk),
+    version,
+    steps,
+    peakMemoryBytes,
+    ...(resumedAt === undefined ? {} : { resumedAt }),
+  };
+}
 
 /** One line without control characters: JSON escapes them. */
 export function printResult(result: Result): string {

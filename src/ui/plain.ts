@@ -28,7 +28,7 @@ export function machineLines(machine: Machine): string[] {
 
 export function planLines(plan: Plan): string[] {
   return [
-    `${OPERATION_TITLES[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
+    `${EN.operations[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
     plan.loses.length > 0
       ? "WILL BE LOST:"
       : `will be lost: nothing${plan.operation === "default" ? ", the disk is empty" : ""}`,
@@ -37,8 +37,6 @@ export function planLines(plan: Plan): string[] {
     ...plan.keeps.map((kept) => `  - ${EN.keeping(kept)}`),
   ];
 }
-
-export const OPERATION_TITLES = EN.operations;
 
 /** What has to be typed so that the plan may start: the end of the serial number as it is shown. */
 export function answerFor(disk: DiskIdentity): string {

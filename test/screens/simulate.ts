@@ -5,10 +5,9 @@
 import { Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
 import type { Ids } from "../../src/model/ids.ts";
-import { identityOf } from "../../src/model/machine.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { Step } from "../../src/model/step.ts";
-import type { Result } from "../../src/model/result.ts";
+import { successOf, type Result } from "../../src/model/result.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
 import type { Decision } from "../../src/plan/decide.ts";
 import { describeAction, isQuiet } from "../../src/plan/describe.ts";
@@ -88,16 +87,7 @@ export async function simulate(
     steps.push({ kind: step.kind, seconds, bytes: total });
     on.onEvent({ ...event, kind: "done", bytes: total, seconds });
   }
-  return {
-    schema: 1,
-    operation: plan.operation,
-    outcome: "success",
-    changed: true,
-    disk: identityOf(disk),
-    version: plan.version,
-    steps,
-    peakMemoryBytes: 0,
-  };
+  return successOf(plan, disk, { steps, peakMemoryBytes: 0 });
 }
 
 function bytesOf(step: Step): number {
