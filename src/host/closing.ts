@@ -12,6 +12,7 @@ import { AT } from "../model/places.ts";
 import { query, run } from "./command.ts";
 import { reopenEsp } from "./esp.ts";
 import { closeGolden } from "./golden.ts";
+import { PROTECTION } from "./protection.ts";
 import { mount, succeeds, unmount, unmountAll } from "./mounts.ts";
 
 /** Result and log, on the audit volume: `zshield/recovery-<time>.json` and `.log`. */
@@ -39,13 +40,17 @@ export async function syncAndReopen(plan: Plan): Promise<void> {
   if (step?.kind === "open-esp") await reopenEsp(step.device, AT.esp);
 }
 
-/** Unmounts, deactivates, closes. For the end and after a failure, so that all can be tried again. */
+/**
+ * Unmounts, deactivates, closes, lifts the protection of the other disks. For the end and after a refusal or
+ * failure, so that all can be tried again, with another disk too. No recovery goes on any more.
+ */
 export async function closeEverything(group: string, log: (line: string) => void): Promise<void> {
   await unmountAll();
   try {
     if (await succeeds(["lvm", "vgs", group]))
       await run(["lvm", "vgchange", "--activate", "n", group], { log });
     await closeGolden();
+    await PROTECTION.lift(log);
     await query(["sync"]);
   } catch (error) {
     log(`closing: ${messageOf(error)}`);

@@ -32,6 +32,7 @@ import { lvmField } from "./lvm.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { merge } from "./merge.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
+import { PROTECTION } from "./protection.ts";
 import { parseRsyncProgress } from "./rsync.ts";
 import { checkTable } from "./table.ts";
 import { verifyTree } from "./verify.ts";
@@ -88,6 +89,10 @@ const TABLE: Table = {
         if (bytes !== undefined) world.progress(bytes, total);
       },
     });
+  },
+
+  async protect({ devices }, { log }) {
+    await PROTECTION.protect(devices, log);
   },
 
   async "reread-table"({ disk }, { log }) {

@@ -21,6 +21,8 @@ export type Action =
       readonly progress?: "rsync";
       readonly timeoutMs?: number;
     }
+  /** Read-only in the kernel, until the recovery has ended; what is so already is left alone. */
+  | { readonly do: "protect"; readonly devices: readonly string[] }
   /** Tells the kernel of a new table; tried again while udev still holds a partition open. */
   | { readonly do: "reread-table"; readonly disk: string }
   /** Waits until the path is there; devices appear when the kernel is ready, not when we are. */

@@ -76,7 +76,7 @@ function mounted(
 }
 
 const TABLE: Table = {
-  "protect-disks": (step) => step.devices.map((device) => run(["blockdev", "--setro", device])),
+  "protect-disks": (step) => [{ do: "protect", devices: step.devices }],
 
   "open-golden": (step) => [
     { do: "open-golden", device: step.device, espDevice: step.espDevice, golden: step.golden },

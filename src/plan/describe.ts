@@ -19,6 +19,8 @@ export function describeAction(action: Action, quote: Quote): string[] {
       const unless = action.unless ? [`# and this fails: ${quote(action.unless)}`] : [];
       return [...only, ...unless, quote(action.argv), ...stdin.map((line) => `  < ${line}`)];
     }
+    case "protect":
+      return action.devices.map((device) => quote(["blockdev", "--setro", device]));
     case "reread-table":
       return [quote(["blockdev", "--rereadpt", action.disk])];
     case "wait-for":

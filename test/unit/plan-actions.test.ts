@@ -11,6 +11,7 @@ import { Plan, type StepKind } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
 import { decide } from "../../src/plan/decide.ts";
 import { planFactory } from "../../src/plan/factory.ts";
+import { describeAction } from "../../src/plan/describe.ts";
 import { config, ids, installed, machine, wish } from "./example.ts";
 import * as v from "valibot";
 
@@ -28,7 +29,6 @@ function lines(plan: Plan, kind: StepKind, again = false): string[] {
 }
 
 for (const [kind, ...wanted] of [
-  ["protect-disks", "blockdev --setro /dev/sda"],
   [
     "make-group",
     `lvm vgchange ${PV} --activate n vgroup`,
@@ -137,6 +137,17 @@ for (const [name, plan] of [
     assert.equal(v.parse(Plan, JSON.parse(JSON.stringify(plan))), plan);
   });
 }
+
+test("the other disks are protected together, and the plan shows the commands", () => {
+  const [step] = fresh.steps;
+  if (step?.kind !== "protect-disks") throw new Error("the first step is another one");
+  const actions = actionsFor(step, fresh, { disk: "/dev/vda", again: false, behind: false });
+  assert.equal(actions, [{ do: "protect", devices: ["/dev/sda"] }]);
+  assert.equal(
+    actions.flatMap((action) => describeAction(action, quote)),
+    ["blockdev --setro /dev/sda"],
+  );
+});
 
 test("renames that are done already are left alone", () => {
   const step = beside.steps.find(({ kind }) => kind === "rename-volumes");
