@@ -150,14 +150,24 @@ export async function execute(execution: Execution): Promise<Performed> {
 }
 
 /** Ends the recovery on the disk: GRUB boots the installed system from now on. */
-export function closeJournal(record: StateRecord, plan: Plan, result: Result): void {
+export function closeJournal(
+  record: StateRecord,
+  plan: Plan,
+  result: Result,
+  nowSeconds: number,
+): void {
   const directory = join(AT.esp, STATE_DIRECTORY);
   const { journal: _journal, ...document } = record.document;
   const closed: StateRecord = {
     ...record,
     sequence: record.sequence + 1,
     phase: "installed",
-    document: { ...document, version: plan.version, lastResult: result },
+    document: {
+      ...document,
+      version: plan.version,
+      lastResult: result,
+      lastResultSeconds: nowSeconds,
+    },
   };
   writeState(directory, closed);
 }

@@ -7,13 +7,7 @@ import { Refusal } from "../errors.ts";
 import { readAlarmMemory } from "../host/alarms.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { readMachine } from "../host/probe.ts";
-import {
-  readBootId,
-  readHealth,
-  readRecoveryTime,
-  readRunningRoot,
-  readSnapshotFacts,
-} from "../host/running.ts";
+import { readBootId, readHealth, readRunningRoot, readSnapshotFacts } from "../host/running.ts";
 import { IDENTIFIER, LEVEL, writeJournal } from "../host/system-journal.ts";
 import { isAbout } from "../model/alarm.ts";
 import type { Config } from "../model/config.ts";
@@ -77,7 +71,6 @@ async function readFacts(machine: Machine, config: Config): Promise<RunningFacts
   const snapshot =
     here && backup ? await readSnapshotFacts(found.group.name, backup.volume.name) : undefined;
   const memory = readAlarmMemory();
-  const recoveredSeconds = readRecoveryTime(config.volume.audit.mount);
   return {
     nowSeconds: nowSeconds(),
     alarmAfterSeconds: config.backup["alarm-after"],
@@ -86,7 +79,6 @@ async function readFacts(machine: Machine, config: Config): Promise<RunningFacts
     // What an older backup gave rise to does not count any more.
     alarms: isAbout(memory, backupKey(machine)) ? memory.alarms : [],
     disks: here ? [await readHealth(found.disk.path)] : [],
-    ...(recoveredSeconds === undefined ? {} : { recoveredSeconds }),
   };
 }
 

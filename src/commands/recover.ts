@@ -115,7 +115,7 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
   const result = successOf(plan, disk, { ...performed, peakMemoryBytes: readPeakMemoryBytes() });
   try {
     await writeReport(plan, result, log.text());
-    closeJournal(performed.record, plan, result);
+    closeJournal(performed.record, plan, result, Math.floor(Date.now() / 1000));
     await syncAndReopen(plan);
     checkClosed();
     await closeEverything(plan.group, log.line);

@@ -2,8 +2,7 @@
  * What the running system tells of itself: which boot, how that went, packages, disks, the last report of a
  * recovery, and of the backup's volume what only it knows. Looks, and changes nothing.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import type { RunningRoot } from "../model/machine.ts";
 import type { DiskHealth, SnapshotFacts } from "../model/status.ts";
 import { findTool, query, tellFailure } from "./command.ts";
@@ -111,24 +110,6 @@ export function parseHealth(text: string): DiskHealth["verdict"] {
   } catch {
     return "not told";
   }
-}
-
-/** When the last recovery wrote its report on the audit volume; undefined where none lies there. */
-export function readRecoveryTime(audit: string): number | undefined {
-  try {
-    return lastReport(readdirSync(join(audit, "zshield")));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Of names like `recovery-2026-11-25T030000Z.json`. */
-export function lastReport(names: readonly string[]): number | undefined {
-  const times = names.flatMap((name) => {
-    const match = /^recovery-(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)Z\.json$/.exec(name);
-    return match ? [Date.parse(`${match[1]}T${match[2]}:${match[3]}:${match[4]}Z`) / 1000] : [];
-  });
-  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** systemctl ends with an exit code for each state; the word is what counts. */

@@ -5,17 +5,15 @@
  */
 import type { Disk, Machine } from "./machine.ts";
 import type { Operation } from "./operation.ts";
-import type { Result } from "./result.ts";
 import { printSize } from "./size.ts";
-import type { BackupStatus } from "./status.ts";
+import type { BackupStatus, LastRecovery } from "./status.ts";
 
 export interface Overview {
   readonly machine: Machine;
   readonly disks: readonly DiskRow[];
   /** Of the installation that was found; absent without one, or without a backup. */
   readonly backup?: BackupStatus;
-  /** How the last recovery ended that got as far as its end. */
-  readonly lastRecovery?: Pick<Result, "operation" | "outcome" | "version">;
+  readonly lastRecovery?: LastRecovery;
 }
 
 export interface DiskRow {

@@ -36,6 +36,8 @@ export const StateDocument = v.strictObject({
   journal: v.optional(Journal),
   /** How the last recovery ended. */
   lastResult: v.optional(ResultSchema),
+  /** When that was, in seconds since 1970 by the box's clock; records of older versions lack it. */
+  lastResultSeconds: v.optional(v.number()),
 });
 export type StateDocument = v.InferOutput<typeof StateDocument>;
 

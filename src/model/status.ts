@@ -13,10 +13,7 @@ export interface Status {
   /** "" without an installation. */
   readonly phase: Phase | "";
   readonly backup?: BackupStatus;
-  readonly lastRecovery?: Pick<Result, "operation" | "outcome" | "version"> & {
-    /** Seconds since 1970; absent where no report tells. */
-    readonly timeSeconds?: number;
-  };
+  readonly lastRecovery?: LastRecovery;
   /** Told since the last backup was taken. */
   readonly alarms: readonly Alarm[];
   readonly disks: readonly DiskHealth[];
@@ -25,6 +22,12 @@ export interface Status {
   /** No trouble and no alarm. */
   readonly good: boolean;
 }
+
+/** Of the last recovery that got as far as its end. */
+export type LastRecovery = Pick<Result, "operation" | "outcome" | "version"> & {
+  /** Seconds since 1970 by the box's clock; absent where an older version ended it. */
+  readonly timeSeconds?: number;
+};
 
 export interface BackupStatus extends BackupTags {
   readonly ageSeconds: number;
@@ -58,5 +61,4 @@ export interface RunningFacts {
   readonly snapshot?: SnapshotFacts;
   readonly alarms: readonly Alarm[];
   readonly disks: readonly DiskHealth[];
-  readonly recoveredSeconds?: number;
 }

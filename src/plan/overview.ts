@@ -6,7 +6,7 @@ import type { Disk, Machine } from "../model/machine.ts";
 import type { DiskRow, Holding, Overview } from "../model/overview.ts";
 import { findInstallation, isInstallation } from "./installation.ts";
 import { configuredDisk, smallestBytes } from "./preconditions.ts";
-import { backupStatus } from "./status.ts";
+import { backupStatus, lastRecoveryOf } from "./status.ts";
 import { candidatesFor, contentOf } from "./target.ts";
 import type { Wish } from "./wish.ts";
 
@@ -28,20 +28,12 @@ export function overviewOf(
   const found = findInstallation(machine);
   const here = isInstallation(found) ? found : undefined;
   const backup = here && backupStatus(here, { nowSeconds });
-  const last = here?.record.document.lastResult;
+  const lastRecovery = here && lastRecoveryOf(here.record.document);
   return {
     machine,
     disks: disks.toSorted((a, b) => isCard(a) - isCard(b)),
     ...(backup ? { backup } : {}),
-    ...(last
-      ? {
-          lastRecovery: {
-            operation: last.operation,
-            outcome: last.outcome,
-            version: last.version,
-          },
-        }
-      : {}),
+    ...(lastRecovery ? { lastRecovery } : {}),
   };
 }
 

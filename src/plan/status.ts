@@ -3,7 +3,8 @@
  * system knows beside it. Pure.
  */
 import type { Machine } from "../model/machine.ts";
-import type { BackupStatus, RunningFacts, Status } from "../model/status.ts";
+import type { StateDocument } from "../model/state.ts";
+import type { BackupStatus, LastRecovery, RunningFacts, Status } from "../model/status.ts";
 import { findingsOf } from "./findings.ts";
 import {
   findInstallation,
@@ -27,7 +28,8 @@ export function statusOf(machine: Machine, facts: RunningFacts): Status {
     return { version: "", disk: "", root: "", phase: "", ...always };
   }
   const { disk, record } = found;
-  const { lastResult, version } = record.document;
+  const { version } = record.document;
+  const lastRecovery = lastRecoveryOf(record.document);
   const backup = backupStatus(found, facts);
   return {
     version,
@@ -35,20 +37,20 @@ export function statusOf(machine: Machine, facts: RunningFacts): Status {
     root: record.root,
     phase: record.phase,
     ...(backup === undefined ? {} : { backup }),
-    ...(lastResult
-      ? {
-          lastRecovery: {
-            operation: lastResult.operation,
-            outcome: lastResult.outcome,
-            version: lastResult.version,
-            ...(facts.recoveredSeconds === undefined
-              ? {}
-              : { timeSeconds: facts.recoveredSeconds }),
-          },
-        }
-      : {}),
+    ...(lastRecovery === undefined ? {} : { lastRecovery }),
     ...always,
   };
+}
+
+/** What the record on the disk tells; undefined where no recovery has ended yet. */
+export function lastRecoveryOf({
+  lastResult,
+  lastResultSeconds,
+}: StateDocument): LastRecovery | undefined {
+  if (!lastResult) return undefined;
+  const { operation, outcome, version } = lastResult;
+  const time = lastResultSeconds === undefined ? {} : { timeSeconds: lastResultSeconds };
+  return { operation, outcome, version, ...time };
 }
 
 /** The backup as `status` and `backup list` tell it; undefined where there is none. */

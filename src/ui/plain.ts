@@ -121,8 +121,8 @@ export function statusLines(status: Status): string[] {
     ...(phase === undefined ? [] : [`next start: ${phase}`]),
     ...backupLines(backup),
     lastRecovery
-      ? `last recovery: ${lastRecovery.operation}, ${lastRecovery.outcome}, version ${lastRecovery.version}` +
-        (lastRecovery.timeSeconds === undefined ? "" : `, ${printTime(lastRecovery.timeSeconds)}`)
+      ? `last recovery: ${lastRecovery.operation}, ${lastRecovery.outcome}, version ${lastRecovery.version}, ` +
+        printTime(lastRecovery.timeSeconds ?? 0)
       : "last recovery: none recorded",
     ...alarms.map(({ text, timeSeconds }) => `alarm of ${printTime(timeSeconds)}: ${text}`),
     ...status.trouble.map((text) => `TROUBLE: ${text}`),

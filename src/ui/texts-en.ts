@@ -106,7 +106,8 @@ export const EN = {
   },
   lastRecovery: (last: Overview["lastRecovery"]) =>
     last
-      ? `Last recovery: ${operations[last.operation as Operation] ?? last.operation}, version ${last.version}: ${outcomes[last.outcome]}`
+      ? `Last recovery: ${operations[last.operation as Operation] ?? last.operation}, version ${last.version}, ` +
+        `${printTime(last.timeSeconds ?? 0)}: ${outcomes[last.outcome]}`
       : "Last recovery: none recorded",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
   more: (count: number) => `… ${count} more lines (D: details)`,

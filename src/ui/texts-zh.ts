@@ -164,7 +164,8 @@ export const ZH: Texts = {
   },
   lastRecovery: (last) =>
     last
-      ? `上次恢复：${operations[last.operation as Operation] ?? last.operation}，版本 ${last.version}：${outcomes[last.outcome]}`
+      ? `上次恢复：${operations[last.operation as Operation] ?? last.operation}，版本 ${last.version}，` +
+        `${timeOf(last.timeSeconds ?? 0)}：${outcomes[last.outcome]}`
       : "上次恢复：无记录",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
   more: (count) => `… 还有 ${count} 行（D：详细信息）`,

@@ -8,6 +8,7 @@ import { claimFor } from "../../src/model/claim.ts";
 import { freshJournal } from "../../src/model/journal.ts";
 import type { Disk, Machine, Partition, Signature, VolumeGroup } from "../../src/model/machine.ts";
 import { identityOf } from "../../src/model/machine.ts";
+import { successOf } from "../../src/model/result.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import { planFactory } from "../../src/plan/factory.ts";
@@ -178,6 +179,14 @@ function record(changes: Partial<StateRecord> = {}): StateRecord {
   };
 }
 
+/** A blank disk was made what it is, an hour before its backup. */
+function recovered(): StateRecord {
+  const plan = planFactory(machine([disk()]), config, wish, ids);
+  const done = successOf({ ...plan, version: "0.0.9" }, disk(), { steps: [], peakMemoryBytes: 0 });
+  const ended = { lastResult: done, lastResultSeconds: ids.nowSeconds - 3600 };
+  return record({ document: { ...record().document, ...ended } });
+}
+
 /** Interrupted while golden was being copied, on a disk that had been blank. */
 function atCopy(): Machine {
   const plan = planFactory(machine([disk()]), config, wish, ids);
@@ -235,7 +244,7 @@ const holds = (found: Signature): Partial<Disk> => ({
 const machines: Readonly<Record<string, Machine>> = {
   "blank-virtio": machine([disk()]),
   "two-equal-blank": machine([disk(), disk({ path: "/dev/vdb", serial: "ZS-0002" })]),
-  installed: machine([disk({ ...table(true), state: record() })], [group()]),
+  installed: machine([disk({ ...table(true), state: recovered() })], [group()]),
   "foreign-lvm-vgroup": machine(
     [disk(table(false))],
     [group({ uuid: "9Lpocr-q8Vx-OPL7-yNHu-1Gf7-pH4P-nHlFX2", tags: [], volumes: [] })],

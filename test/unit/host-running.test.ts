@@ -17,7 +17,7 @@ import * as assert from "uvu/assert";
 import { changeAlarmMemory, raiseAlarm, readAlarmMemory } from "../../src/host/alarms.ts";
 import { listHooks, runHook } from "../../src/host/hooks.ts";
 import { withLock } from "../../src/host/lock.ts";
-import { lastReport, parseHealth, parseSnapshotFacts } from "../../src/host/running.ts";
+import { parseHealth, parseSnapshotFacts } from "../../src/host/running.ts";
 import { CommandError, LockConflict, Refusal } from "../../src/errors.ts";
 import { NO_MEMORY } from "../../src/model/alarm.ts";
 
@@ -165,16 +165,6 @@ test("SMART: its verdict, or none", () => {
   for (const text of ["", "{}", "no JSON", '{"smart_status":null}']) {
     assert.is(parseHealth(text), "not told");
   }
-});
-
-test("the last report of a recovery, by its name", () => {
-  const names = [
-    "recovery-2026-11-24T030000Z.json",
-    "recovery-2026-11-25T030001Z.json",
-    "recovery-2026-11-26T030001Z.log",
-  ];
-  assert.is(lastReport(names), Date.parse("2026-11-25T03:00:01Z") / 1000);
-  assert.is(lastReport(["x"]), undefined);
 });
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));

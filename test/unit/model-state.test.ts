@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { freshJournal } from "../../src/model/journal.ts";
+import { successOf } from "../../src/model/result.ts";
 import {
   chooseState,
   parseState,
@@ -14,7 +15,7 @@ import {
   type StateRecord,
 } from "../../src/model/state.ts";
 import { planFactory } from "../../src/plan/factory.ts";
-import { config, ids, machine, record, wish } from "./example.ts";
+import { config, disk, ids, machine, record, wish } from "./example.ts";
 
 const reread = (wanted: StateRecord) => {
   const block = printState(wanted);
@@ -33,6 +34,15 @@ test("round trip with the journal of a whole recovery", () => {
   const full = withDocument({ journal });
   assert.equal(reread(full), full);
   assert.ok(JSON.stringify(full).length < STATE_BYTES / 4, "there is room to grow");
+});
+
+test("how and when the last recovery ended comes back, and an older record lacks the time", () => {
+  const lastResult = successOf(planFactory(machine(), config, wish, ids), disk(), {
+    ...{ steps: [], peakMemoryBytes: 0 },
+  });
+  const ended = withDocument({ lastResult, lastResultSeconds: ids.nowSeconds });
+  assert.equal(reread(ended), ended);
+  assert.equal(reread(withDocument({ lastResult })), withDocument({ lastResult }));
 });
 
 test("backslashes, quotes, line ends and escape sequences in texts come back", () => {

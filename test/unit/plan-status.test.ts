@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import type { Machine } from "../../src/model/machine.ts";
 import type { Result } from "../../src/model/result.ts";
 import { GIB } from "../../src/model/size.ts";
+import type { StateRecord } from "../../src/model/state.ts";
 import type { RunningFacts, Status } from "../../src/model/status.ts";
 import { statusOf as statusWith } from "../../src/plan/status.ts";
 import { statusLines } from "../../src/ui/plain.ts";
@@ -86,13 +87,15 @@ test("what the next start will do, and when the last recovery was", () => {
     peakMemoryBytes: 1,
   };
   const { document } = record();
-  const state = record({ phase: "requested", document: { ...document, lastResult } });
-  const status = statusOf(machine([{ ...found.disk, state }], [found.group]), {
-    recoveredSeconds: TAKEN_SECONDS,
-  });
-  const lines = statusLines(status).join("\n");
+  const linesWith = (more: Partial<StateRecord["document"]>) => {
+    const state = record({ phase: "requested", document: { ...document, ...more } });
+    const status = statusOf(machine([{ ...found.disk, state }], [found.group]));
+    return statusLines(status).join("\n");
+  };
+  const lines = linesWith({ lastResult, lastResultSeconds: TAKEN_SECONDS });
   assert.match(lines, /next start: the backup is put back/);
   assert.match(lines, /last recovery: latest, success, version 0\.0\.9, 2026-09-21 14:13 UTC/);
+  assert.match(linesWith({ lastResult }), /version 0\.0\.9, a time that was not noted/);
 });
 
 test("a backup that overflowed, and one that is missing", () => {

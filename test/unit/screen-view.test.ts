@@ -69,6 +69,28 @@ test("the menu tells the machine, the disks with why and why not, backup, recove
   }
 });
 
+test("the last recovery: what, when by the clock of the box, and how it ended", () => {
+  const lastRecovery = { operation: "latest", outcome: "success", version: "0.0.9" } as const;
+  const { overview } = known(SCENES.menu);
+  if (!overview) throw new Error("there is no overview");
+  const said = (more: { timeSeconds?: number }, language: Language) =>
+    text(
+      known(SCENES.menu, { overview: { ...overview, lastRecovery: { ...lastRecovery, ...more } } }),
+      { columns: 160, rows: 50 },
+      language,
+    );
+  const timed = { timeSeconds: 1_790_000_000 };
+  assert.match(
+    said(timed, "en"),
+    /Last recovery: Recover to latest backup, version 0\.0\.9, 2026-09-21 14:13 UTC: done/,
+  );
+  assert.match(
+    said(timed, "zh"),
+    /上次恢复：恢复到最近的备份，版本 0\.0\.9，2026-09-21 14:13 UTC：成功/,
+  );
+  assert.match(said({}, "en"), /a time that was not noted: done/);
+});
+
 test("the question tells what is lost and kept, with sizes, and the answer that is awaited", () => {
   const said = text(known(SCENES.consent));
   assert.match(said, /WILL BE LOST:\n.*the root volume, 4 GiB/);
