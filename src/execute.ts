@@ -48,10 +48,10 @@ export interface Performed {
 }
 
 /**
- * Returns when every step is done and the journal says so.
+ * Returns when every step is done and the journal says so. `act`: the door to the machine.
  * @throws Refusal before the first write, StepError from a failed step.
  */
-export async function execute(execution: Execution): Promise<Performed> {
+export async function execute(execution: Execution, act = perform): Promise<Performed> {
   const { plan, disk } = execution;
   let journal: Journal = execution.journal ?? freshJournal(plan);
   const resumedAt = execution.journal ? journal.next + 1 : undefined;
@@ -124,7 +124,7 @@ export async function execute(execution: Execution): Promise<Performed> {
       tell("begins");
       const again = journal.next === index && journal.begun > 1;
       for (const action of actionsFor(step, plan, { disk: disk.path, again, behind: isBehind })) {
-        await perform(action, world);
+        await act(action, world);
       }
       if (step.kind === "open-esp") isJournalOpen = true;
       if (!isBehind) {

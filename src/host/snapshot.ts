@@ -66,9 +66,18 @@ export async function checkSnapshot(
   }
   if (status.kind === "none") throw new Refusal(`${group}/${name} is no snapshot`, HINT);
   const store = `/dev/mapper/${mapperName(group, name)}-cow`;
+  await readStore(store, status.usedBytes, name, onProgress);
+}
+
+/** @throws Refusal where a block cannot be read; what `onProgress` throws, as it is. */
+export async function readStore(
+  store: string,
+  bytes: number,
+  name: string,
+  onProgress: (bytes: number, total: number) => void,
+): Promise<void> {
   try {
-    const total = status.usedBytes;
-    await readThrough(store, total, (done) => onProgress(done, total));
+    await readThrough(store, bytes, (done) => onProgress(done, bytes));
   } catch (error) {
     // It was cancelled while it was read: that says nothing of the backup.
     if (error instanceof Refusal) throw error;

@@ -2,13 +2,19 @@
  * The order of things at the console, with a person who answers from a list and a machine that only exists on
  * paper: what is asked, what is started, what is told.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runFlow, runRefusal, type Doings } from "../../src/commands/flow.ts";
 import { Refusal, StepError } from "../../src/errors.ts";
 import { execute } from "../../src/execute.ts";
+import { readStore } from "../../src/host/snapshot.ts";
 import { parseCmdline } from "../../src/model/cmdline.ts";
 import type { Machine } from "../../src/model/machine.ts";
+import { successOf, type Result } from "../../src/model/result.ts";
+import { MIB } from "../../src/model/size.ts";
 import type { Choice } from "../../src/ui/choice.ts";
 import type { Face } from "../../src/ui/face.ts";
 import { config, disk, ids, machine } from "./example.ts";
@@ -17,6 +23,8 @@ import { installedMachine, success } from "./screen-example.ts";
 interface Told {
   readonly did: string[];
   readonly asked: string[];
+  /** What the key for it does, from the moment when a recovery begins. */
+  cancel?: () => void;
 }
 
 /** `answers`: choices, and `yes`/`no` where the plan is agreed to. Running out of them is an error. */
@@ -43,7 +51,10 @@ function person(answers: readonly string[], told: Told): Face {
       return chosen as C;
     },
     agree: async () => next("agree") === "yes",
-    begin: () => log("begin"),
+    begin(_planned, cancel) {
+      told.cancel = cancel;
+      log("begin");
+    },
     read: async (title, lines) => log(`read ${title} ${lines.length > 0}`),
     askSecret: async () => next("secret"),
     finished: async (ending, attended) => log(`finished ${ending} ${attended}`),
@@ -57,7 +68,7 @@ async function run(
   answers: readonly string[],
   more: {
     found?: Machine;
-    perform?: Doings["perform"];
+    perform?: (...given: [...Parameters<Doings["perform"]>, Told]) => Promise<Result>;
     prepareGolden?: Doings["prepareGolden"];
     /** The right password; without it there is no gate. */
     password?: string;
@@ -69,7 +80,7 @@ async function run(
   const doings: Doings = {
     readMachine: async () => more.found ?? installedMachine(),
     makeIds: () => ids,
-    perform: more.perform ?? (async () => success),
+    perform: (decision, on) => (more.perform ?? (async () => success))(decision, on, told),
     prepareGolden: more.prepareGolden ?? (async () => void told.did.push("golden made ready")),
     closeEverything: async () => void told.did.push("close"),
     keepResult: () => undefined,
@@ -234,6 +245,52 @@ test("a cancelled execution is a refusal before anything was looked at or writte
   assert.instance(error, Refusal);
   assert.match(String(error), /cancelled at the console/);
   assert.equal(events, []);
+});
+
+/** The bytes of a backup's store, in a file; `execute` reads them with the very loop that reads a store. */
+async function cancelWhileReading(at: number) {
+  const folder = mkdtempSync(join(tmpdir(), "zs-cancel-"));
+  const store = join(folder, "store");
+  const bytes = 5 * MIB;
+  writeFileSync(store, new Uint8Array(bytes));
+  const acts: string[] = [];
+  const read: number[] = [];
+  try {
+    const { did, asked, ending } = await run("latest", ["yes", "poweroff"], {
+      perform: async (decision, on, told) => {
+        const performed = await execute(
+          {
+            ...decision,
+            ...on,
+            checkDisk: async () => void acts.push("check the disk"),
+          },
+          async (action, { progress }) => {
+            acts.push(action.do);
+            if (action.do !== "check-snapshot") return;
+            await readStore(store, bytes, action.name, (done, total) => {
+              read.push(done);
+              if (done === at) told.cancel?.();
+              progress(done, total);
+            });
+          },
+        );
+        return successOf(decision.plan, decision.disk, { ...performed, peakMemoryBytes: 0 });
+      },
+    });
+    return { did, asked, ending, acts, read };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("a backup that is being read is let go of at once when it is cancelled, and nothing was written", async () => {
+  const { did, asked, ending, acts, read } = await cancelWhileReading(2 * MIB);
+  assert.equal(read, [MIB, 2 * MIB]);
+  assert.is(acts.at(-1), "check-snapshot");
+  assert.not.ok(acts.includes("check the disk"));
+  assert.equal(did.slice(-2), ["close", "verdict refused it was cancelled at the console"]);
+  assert.equal(asked, ["agree", "verdict"]);
+  assert.is(ending, "poweroff");
 });
 
 test.run();
