@@ -72,12 +72,12 @@ export async function checkSnapshot(
 /** @throws Refusal where a block cannot be read; what `onProgress` throws, as it is. */
 export async function readStore(
   store: string,
-  bytes: number,
+  total: number,
   name: string,
   onProgress: (bytes: number, total: number) => void,
 ): Promise<void> {
   try {
-    await readThrough(store, bytes, (done) => onProgress(done, bytes));
+    await readThrough(store, total, (done) => onProgress(done, total));
   } catch (error) {
     // It was cancelled while it was read: that says nothing of the backup.
     if (error instanceof Refusal) throw error;
