@@ -113,7 +113,7 @@ export const ROOTS: Readonly<Record<RootName, RootSpec>> = {
     packages: [
       ...["dracut-core", "systemd", "systemd-sysv", "udev", "lvm2", "dmsetup", "rsync", "kmod"],
       ...["e2fsprogs", "dosfstools", "util-linux", "mount", "fdisk", "attr", "coreutils", "zstd"],
-      ...["cpio", "ncurses-base", "ncurses-bin", "procps"],
+      ...["cpio", "ncurses-base", "ncurses-bin", "procps", "smartmontools"],
       // GRUB for card and disk is made inside this root, from these.
       ...["grub-common", "grub-pc-bin", "grub-efi-amd64-bin"],
     ],

@@ -23,7 +23,8 @@ zshield_require() {
     exit 1
 }
 
-# Storage, keyboards and consoles of appliances, file systems, device-mapper targets, watchdogs.
+# Storage, keyboards and consoles of appliances, file systems, device-mapper targets, watchdogs, and what
+# a factory test looks at.
 zshield_drivers() {
     # ATA. CompactFlash cards often sit behind one of the old IDE chips.
     echo ahci ata_piix ata_generic pata_amd pata_atiixp pata_jmicron pata_marvell
@@ -40,6 +41,9 @@ zshield_drivers() {
     echo dm_mod dm_bufio dm_snapshot dm_verity
     echo sha256_generic sha256_ssse3 crc32c_generic crc32c_intel
     echo iTCO_wdt i6300esb sp5100_tco ipmi_si ipmi_devintf ipmi_watchdog
+    # For the factory tests. Network cards are not driven before a test asks (network.rules).
+    echo e1000 e1000e igb igc ixgbe r8169 realtek tg3 virtio_net vmxnet3
+    echo coretemp k10temp pcspkr evdev
 }
 
 # A kernel for virtual machines has few of them. That is no fault, but it is said.
@@ -125,6 +129,7 @@ install() {
     # activate them, and not dracut's dm module, which takes along md, raid and bcache.
     inst_rules 55-dm.rules 56-lvm.rules 60-persistent-storage-dm.rules 95-dm-notify.rules \
         10-dm.rules 11-dm-lvm.rules 13-dm-disk.rules
+    inst_simple "$moddir/network.rules" /etc/udev/rules.d/79-zshield-network.rules
     if dracut_module_included systemd; then
         zshield_systemd
     else

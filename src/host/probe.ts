@@ -36,7 +36,9 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
   if (process.geteuid?.() !== 0) {
     throw new Refusal("only root can look at the disks", "run it again as root (sudo)");
   }
-  const missing = TOOLS.filter(({ name }) => findTool(name) === undefined);
+  const missing = TOOLS.filter(
+    ({ name, dispensable }) => dispensable !== true && findTool(name) === undefined,
+  );
   const blind = missing.filter(({ forLooking }) => forLooking);
   if (blind.length > 0) {
     throw new Refusal(

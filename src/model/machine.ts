@@ -14,7 +14,7 @@ export interface Machine {
   readonly vendor: string;
   readonly model: string;
   readonly serial: string;
-  /** The tools of `zshield tools` that are not there. */
+  /** The tools of `zshield tools` that a recovery needs and that are not there. */
   readonly missingTools: readonly string[];
   /** The partition that the golden system lies on, and the card's description; absent without a card. */
   readonly card?: Card;

@@ -8,6 +8,8 @@ export interface Tool {
   readonly purpose: string;
   /** Needed to look; the others only to recover. */
   readonly forLooking: boolean;
+  /** A recovery is not refused without it. */
+  readonly dispensable?: true;
 }
 
 export const TOOLS: readonly Tool[] = [
@@ -46,7 +48,19 @@ export const TOOLS: readonly Tool[] = [
   { name: "getfattr", purpose: "read extended attributes back", forLooking: false },
   {
     name: "chroot",
-    purpose: "run golden's own GRUB configuration and key tools",
+    purpose: "run golden's own GRUB configuration and key tools, and the vendor's factory tests",
     forLooking: false,
+  },
+  {
+    name: "smartctl",
+    purpose: "ask a disk for its health (factory tests)",
+    forLooking: false,
+    dispensable: true,
+  },
+  {
+    name: "modprobe",
+    purpose: "load the drivers of network cards (factory tests)",
+    forLooking: false,
+    dispensable: true,
   },
 ];
