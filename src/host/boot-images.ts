@@ -42,6 +42,26 @@ export async function writeBootImages(
   }
 }
 
+/** @throws Error if the disk does not start with these. */
+export async function checkBootImages(
+  disk: string,
+  bootImage: string,
+  coreImage: string,
+): Promise<void> {
+  const boot = new Uint8Array(await readFile(bootImage));
+  const core = new Uint8Array(await readFile(coreImage));
+  const sector0 = await readAt(disk, 0, SECTOR_BYTES);
+  const used = coreLbaOf(sector0) * SECTOR_BYTES;
+  if (!CORE_OFFSETS_BYTES.some((offset) => offset === used)) {
+    throw new Error(`the boot sector of ${disk} does not name GRUB's core`);
+  }
+  const wanted = imagesAt(boot, core, sector0, used);
+  if (!same(wanted.sector0, sector0)) throw new Error(`the boot sector of ${disk} is not GRUB's`);
+  if (!same(wanted.core, await readAt(disk, used, wanted.core.length))) {
+    throw new Error(`GRUB's core on ${disk} is not what was installed`);
+  }
+}
+
 function imagesAt(boot: Uint8Array, core: Uint8Array, sector0: Uint8Array, offsetBytes: number) {
   const lba = offsetBytes / SECTOR_BYTES;
   return { sector0: patchBootImage(boot, sector0, lba), core: patchCoreImage(core, lba) };
