@@ -1,7 +1,7 @@
 /*
  * Text from outside, made fit to be shown. A disk's model, a label or a volume's name may hold anything,
  * also sequences that move a terminal's cursor or turn a line around; every printer passes it through here.
- * Owns: what is visible. No I/O.
+ * Owns: what is visible, and where in a text something stands. No I/O.
  */
 
 /**
@@ -20,6 +20,16 @@ function escapeOf(point: number): string {
   if (point <= 0xff) return `\\x${point.toString(16).padStart(2, "0")}`;
   if (point <= 0xffff) return `\\u${point.toString(16).padStart(4, "0")}`;
   return `\\u{${point.toString(16)}}`;
+}
+
+/** The text in quotes, cut where it is longer than a line. */
+export function quoted(text: string, most = 160): string {
+  return `"${text.length > most ? `${text.slice(0, most)}…` : text}"`;
+}
+
+/** The column of what stands at an index, as people count: from 1, in characters. */
+export function columnOf(text: string, index: number): number {
+  return Array.from(text.slice(0, index)).length + 1;
 }
 
 /** `2026-11-25 03:00 UTC`, or words where the time is not known (0). */
