@@ -11,6 +11,7 @@ import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { check } from "./commands/check.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
+import { checkMasks } from "./commands/mask.ts";
 import { makePassword } from "./commands/password.ts";
 import { recover } from "./commands/recover.ts";
 import { restoreCancel, restoreLatest } from "./commands/restore.ts";
@@ -154,6 +155,26 @@ export const VERBS: readonly Verb[] = [
     run: () => makePassword(),
   },
   {
+    name: "mask",
+    usage: "mask check --system HEX --prefix TEXT [--names mask.txt] NAME…",
+    summary: "which packages a device with this mask and prefix needs, and why",
+    options: {
+      system: { type: "string" },
+      prefix: { type: "string" },
+      names: { type: "string" },
+    },
+    words: [2, Infinity],
+    async run(values, [what, ...names]) {
+      if (what !== "check") throw new UsageError(`there is no "mask ${what}"`, "mask");
+      checkMasks({
+        system: text(values["system"]),
+        prefix: text(values["prefix"]),
+        names: text(values["names"]),
+        packages: names,
+      });
+    },
+  },
+  {
     name: "tools",
     usage: "tools [--purpose]",
     summary: "the programs that zshield calls, one a line",
@@ -227,12 +248,14 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   const { values, positionals } = parseWords(verb, rest);
   const [least, most] = verb.words;
   if (positionals.length < least || positionals.length > most) {
-    throw new UsageError(
-      `zshield ${verb.name} takes ${least === most ? least : `${least} to ${most}`} words`,
-      name,
-    );
+    throw new UsageError(`zshield ${verb.name} takes ${printCount(least, most)} words`, name);
   }
   await verb.run(values, positionals);
+}
+
+function printCount(least: number, most: number): string {
+  if (least === most) return String(least);
+  return most === Infinity ? `${least} or more` : `${least} to ${most}`;
 }
 
 function parseWords(verb: Verb, args: string[]): { values: Values; positionals: string[] } {

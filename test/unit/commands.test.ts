@@ -20,6 +20,7 @@ for (const [words, reason] of [
   ["upgrade-guard begin", /takes 2 words/],
   ["upgrade-guard middle apt", /no moment "middle"/],
   ["check now", /takes 0 words/],
+  ["mask list zfs-1.0.8.1-7.2-000000", /no "mask list"/],
   ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
 ] as [string, RegExp][]) {
   test(`zshield ${words}`, async () => {
