@@ -140,7 +140,7 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
     title,
     minutes,
     needs: ["small"],
-    soak: true,
+    soak: cuts > 20,
     async run(context) {
       const card = await context.card("small");
       const changed = await changedDisk();

@@ -1,13 +1,13 @@
 /*
  * The console on the machine's own screen: what is drawn is read from video memory, keys come from the keyboard.
- * Everything that can be chosen is taken to its end; nobody is at the serial line, which can answer all the same.
- * One start; each choice goes on from the menu, saved with its disk.
+ * Everything that can be chosen is taken to its end (the factory default by 20-reinstall.ts); nobody is at the serial
+ * line, which can answer all the same. One start; each choice goes on from the menu, saved with its disk.
  */
 import { join } from "node:path";
 import { makeLayer, type Image } from "../lab/images.ts";
 import { installedLayer } from "../lab/installed.ts";
+import { agreeIfAsked, ANSWER, awaitEnd, choose, DEAF_MS, goBack, MENU } from "../lab/menu.ts";
 import type { Machine } from "../lab/machine.ts";
-import { decodePicture } from "../lab/qr.ts";
 import {
   awaitBoot,
   disk,
@@ -20,11 +20,6 @@ import {
 import { must, type Context, type Scenario } from "../lab/scenario.ts";
 import { awaitText, type Screen } from "../lab/screen.ts";
 import { vgaScreen } from "../lab/vga.ts";
-
-const MENU = /What is to be done\? [^]*10 {2}Power off/;
-const ANSWER = DISK_SERIAL.slice(-4);
-/** Keys that were pressed before a question appeared by itself do not answer it. */
-const DEAF_MS = 1500;
 
 export const scenario: Scenario = {
   name: "screen-vga",
@@ -85,7 +80,6 @@ export const scenario: Scenario = {
       must(outcome === "success" && operation === "latest", `it ended so: ${outcome}`);
       await machine.waitForEnd(90);
     });
-    await from("default", (screen, machine) => recoverDefault(context, screen, machine));
   },
 };
 
@@ -124,19 +118,6 @@ async function saveMenu(context: Context, options: RescueOptions, memory: string
   await machine.save(memory);
 }
 
-/** By its number; the tenth is the 0. */
-async function choose(screen: Screen, number: number): Promise<void> {
-  await Bun.sleep(DEAF_MS);
-  await screen.type(`${number % 10}`);
-  await screen.press("enter");
-}
-
-async function goBack(screen: Screen): Promise<void> {
-  await Bun.sleep(DEAF_MS);
-  await screen.press("escape");
-  await awaitText(screen, MENU, 60);
-}
-
 /** What only looks; and the list comes back each time. */
 async function look(screen: Screen, machine: Machine): Promise<void> {
   await choose(screen, 5);
@@ -161,66 +142,4 @@ async function look(screen: Screen, machine: Machine): Promise<void> {
   // No control key does anything.
   await screen.type("\x03\x1a\x04\x13\x11");
   await awaitText(screen, MENU, 10);
-}
-
-/** A repair loses nothing, but somebody else's machine would be written to. */
-async function agreeIfAsked(screen: Screen): Promise<void> {
-  const [found] = await awaitText(screen, /Type the last 4 characters|Step \d+ of/, 60);
-  if (!found.startsWith("Type")) return;
-  await Bun.sleep(DEAF_MS);
-  await screen.type(ANSWER);
-  await screen.press("enter");
-}
-
-/** The verdict, with a code that a phone reads; Enter ends it. */
-async function awaitEnd(
-  context: Context,
-  screen: Screen,
-  machine: Machine,
-  operation: string,
-): Promise<void> {
-  await awaitText(screen, /Reboots in \d+ s, or at once with Enter/, 400);
-  const result = await readResult(machine);
-  must(result.outcome === "success", `it ended so: ${JSON.stringify(result)}`);
-  const picture = join(context.folder, `${operation}.ppm`);
-  await machine.screendump(picture);
-  const code = await decodePicture(picture);
-  must(code.startsWith(`ZS1 OK ${operation.toUpperCase()} E0`), `the QR code says "${code}"`);
-  context.note(`QR code: ${code}`);
-  await Bun.sleep(DEAF_MS);
-  await screen.press("enter");
-  await machine.waitForEnd(40);
-}
-
-async function recoverDefault(context: Context, screen: Screen, machine: Machine): Promise<void> {
-  await choose(screen, 1);
-  const [asked] = await awaitText(screen, /WILL BE LOST:[^]*Type the last 4 characters[^]*/, 60);
-  for (const words of [/the root volume, 4 GiB/, /will be kept:[^]*user data[^]*GiB/]) {
-    must(words.test(asked), `the question does not say ${words}:\n${asked}`);
-  }
-  await Bun.sleep(DEAF_MS);
-  await screen.type("7430");
-  await screen.press("enter");
-  await awaitText(screen, /That is not what was asked for\. Nothing has changed/, 30);
-  await goBack(screen);
-
-  await choose(screen, 1);
-  await agreeIfAsked(screen);
-  await awaitText(screen, /Step \d+ of \d+[^]*C cancels/, 60);
-  await Bun.sleep(DEAF_MS);
-  await screen.type("c");
-  await awaitText(screen, /cancelled at the console[^]*/, 60);
-  const [refused] = await awaitText(screen, /Nothing was changed on any disk[^]*Power off/, 30);
-  must(/What to do:/.test(refused), refused);
-  const result = await readResult(machine, 30);
-  must(result.outcome === "refused" && !result.changed, JSON.stringify(result));
-
-  await choose(screen, 1);
-  await agreeIfAsked(screen);
-  await awaitText(screen, /C: why it cannot be cancelled/, 240);
-  await Bun.sleep(DEAF_MS);
-  await screen.type("c");
-  await awaitText(screen, /It cannot be cancelled any more/, 30);
-  await awaitText(screen, /GiB|MiB[^]*\/s/, 240);
-  await awaitEnd(context, screen, machine, "default");
 }
