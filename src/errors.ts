@@ -2,6 +2,7 @@
  * The kinds of failure a person can meet, and the exit code of each.
  * Owns: what an error *is*. Must not print or exit: main.ts does that, once.
  */
+import { english, type Words } from "./words.ts";
 
 export const EXIT = { ok: 0, trouble: 1, usage: 2, refused: 3, failed: 4, bug: 70 } as const;
 
@@ -19,9 +20,14 @@ export class UsageError extends Error {
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly hint: string;
-  constructor(message: string, hint = "") {
-    super(message);
-    this.hint = hint;
+  /** Message and hint, for whoever has a language of their own. */
+  readonly words: Words;
+  readonly hintWords: Words;
+  constructor(message: Words, hint: Words = "") {
+    super(english(message));
+    this.hint = english(hint);
+    this.words = message;
+    this.hintWords = hint;
   }
 }
 
@@ -38,9 +44,24 @@ export class LockConflict extends Refusal {
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly hint: string;
-  constructor(message: string, hint: string, cause?: unknown) {
-    super(message, { cause });
-    this.hint = hint;
+  /** Message and hint, for whoever has a language of their own. */
+  readonly words: Words;
+  readonly hintWords: Words;
+  constructor(message: Words, hint: Words, cause?: unknown) {
+    super(english(message), { cause });
+    this.hint = english(hint);
+    this.words = message;
+    this.hintWords = hint;
+  }
+}
+
+/** Work of a step was not done, for a reason that each language has words for. */
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly words: Words;
+  constructor(words: Words, cause?: unknown) {
+    super(english(words), { cause });
+    this.words = words;
   }
 }
 
@@ -82,13 +103,14 @@ export class StepError extends Error {
   override readonly name = "StepError";
   readonly index: number;
   readonly total: number;
-  readonly title: string;
+  readonly title: Words;
   readonly changed: boolean;
   constructor(
-    at: { index: number; total: number; title: string; changed: boolean },
+    at: { index: number; total: number; title: Words; changed: boolean },
     cause: unknown,
   ) {
-    super(`step ${at.index + 1} of ${at.total}, ${at.title}: ${messageOf(cause)}`, { cause });
+    const where = `step ${at.index + 1} of ${at.total}, ${english(at.title)}`;
+    super(`${where}: ${messageOf(cause)}`, { cause });
     this.index = at.index;
     this.total = at.total;
     this.title = at.title;
@@ -98,4 +120,10 @@ export class StepError extends Error {
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The same, for whoever has a language of their own. */
+export function wordsOf(error: unknown): Words {
+  const hasWords = error instanceof Refusal || error instanceof Failure || error instanceof Fault;
+  return hasWords ? error.words : messageOf(error);
 }

@@ -9,6 +9,7 @@ import { afterFailure, freshJournal, whyStuck, type Journal } from "./model/jour
 import type { StepEvent } from "./model/event.ts";
 import type { DiskIdentity } from "./model/machine.ts";
 import { identityOf } from "./model/machine.ts";
+import { say } from "./model/messages.ts";
 import type { Result } from "./model/result.ts";
 import { STATE_DIRECTORY, type StateRecord } from "./model/state.ts";
 import type { Plan, StepKind } from "./model/step.ts";
@@ -71,7 +72,7 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
   // Up to the first write; in long steps that only look, too, by their progress.
   const checkCancelled = () => {
     if (changed || execution.signal?.aborted !== true) return;
-    throw new Refusal("it was cancelled at the console", "choose again");
+    throw new Refusal(say("cancelled"), say("choose-again"));
   };
 
   for (const [index, step] of plan.steps.entries()) {
@@ -136,7 +137,7 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
       tell("done");
     } catch (error) {
       if (error instanceof Refusal && !changed) throw error;
-      const at = { index, total: plan.steps.length, title: step.title, changed };
+      const at = { index, total: plan.steps.length, title: say("step", step), changed };
       if (isMounted(AT.esp) && !(error instanceof Refusal)) {
         await save(afterFailure(journal, index, `${step.kind}: ${messageOf(error)}`)).catch(
           (second: unknown) =>
@@ -184,12 +185,7 @@ export function checkClosed(): void {
 
 function checkAttempts(journal: Journal): void {
   const why = whyStuck(journal);
-  if (why !== undefined) {
-    throw new Refusal(
-      why,
-      "start anew at the console; if it stops here again, the disk is probably broken",
-    );
-  }
+  if (why !== undefined) throw new Refusal(why, say("anew-or-broken"));
 }
 
 function recordFor({ record, disk, plan }: Execution, journal: Journal): StateRecord {

@@ -3,7 +3,7 @@
  * What it does to the machine comes in as `Doings`, what people see as a face, so that the demo runs this very
  * flow over a recorded machine. Returns how the machine is to end.
  */
-import { messageOf, Refusal, StepError } from "../errors.ts";
+import { Refusal, StepError, wordsOf } from "../errors.ts";
 import { quote } from "../host/command.ts";
 import type { Ending } from "../host/ending.ts";
 import type { Request } from "../model/cmdline.ts";
@@ -11,14 +11,16 @@ import type { Config } from "../model/config.ts";
 import type { StepEvent } from "../model/event.ts";
 import type { Ids } from "../model/ids.ts";
 import { identityOf, type DiskIdentity, type Machine } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { OPERATIONS, type Operation } from "../model/operation.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { overviewOf } from "../plan/overview.ts";
 import { explain } from "../ui/explain.ts";
-import type { Face, Planned, Question } from "../ui/face.ts";
+import type { Face, Planned, Question, TextIn } from "../ui/face.ts";
 import type { Choice } from "../ui/choice.ts";
 import { makeProgressPrinter } from "../ui/plain.ts";
+import { english } from "../words.ts";
 import type { Gate } from "./gate.ts";
 import { commandLines } from "./plan-lines.ts";
 
@@ -109,7 +111,7 @@ async function attempt(
       isAttended = true;
       if (!(await face.agree(planned))) {
         if (attended) return await menu(flow);
-        throw new Refusal("the answer was not the one that starts it", "choose again");
+        throw new Refusal(say("not-agreed"), say("choose-again"));
       }
     }
     version = decision.plan.version;
@@ -176,8 +178,8 @@ async function isGoldenReady({ face, doings }: Flow, machine: Machine): Promise<
     await doings.prepareGolden(machine);
     return true;
   } catch (error) {
-    const words = `the golden system cannot be started: ${messageOf(error)}`;
-    doings.log.line(words);
+    const words = say("no-golden", wordsOf(error));
+    doings.log.line(words.english);
     face.line(words);
     return false;
   }
@@ -200,21 +202,22 @@ async function ask<C extends Choice>(
   ];
   for (;;) {
     const choice = await face.choose(question, all);
-    if (choice === "log") await face.read("log", doings.log.text().trimEnd().split("\n"));
+    if (choice === "log") await face.read("log", () => doings.log.text().trimEnd().split("\n"));
     else if (choice === "report") await reports?.save(about);
     else return choice;
   }
 }
 
-function planText(flow: Flow, machine: Machine, operation: Operation): string[] {
+function planText(flow: Flow, machine: Machine, operation: Operation): TextIn {
   const { request, config, doings } = flow;
   try {
     const wish = { ...request, confirm: "yes" as const };
-    return commandLines(
-      decide(machine, config, wish, doings.makeIds(), { operation, anew: false }),
-    );
+    const decision = decide(machine, config, wish, doings.makeIds(), { operation, anew: false });
+    return (t) => commandLines(decision, t);
   } catch (error) {
-    return [...explain(error, quote).lines];
+    if (!(error instanceof Refusal)) return () => explain(error, quote).lines;
+    return (t) =>
+      [say("refused"), error.words, error.hintWords].flatMap((words) => t.say(words).split("\n"));
   }
 }
 
@@ -258,7 +261,7 @@ async function lookUntilReady(flow: Flow, operation: Operation): Promise<Machine
         ? machine.card !== undefined && others.length > 0
         : others.some(({ state }) => state !== undefined);
     if ((isThere && isNamedThere) || Date.now() > giveUp) return machine;
-    if (first) face.line("waiting for the card and the disk to appear …");
+    if (first) face.line(say("waiting-for-disks"));
     await Bun.sleep(1_000);
   }
 }
@@ -276,7 +279,7 @@ function tell(
   const explanation = explain(error, quote);
   for (const line of explanation.lines) doings.log.line(line);
   const { message, hint } = explanation;
-  const step = error instanceof StepError ? error.title : undefined;
+  const step = error instanceof StepError ? english(error.title) : undefined;
   const result: Result = {
     schema: 1,
     operation: about.operation,

@@ -4,13 +4,14 @@
  * Owns: the order of asking, checking and waiting. A recovery that asks nobody anything has no gate.
  */
 import { messageOf } from "../errors.ts";
-import { EN } from "../ui/texts-en.ts";
+import { say } from "../model/messages.ts";
+import type { Message, Words } from "../words.ts";
 
 /** What shows the question and takes the answer; every face has one. */
 export interface Doorway {
   /** The next line that somebody types; it cannot be seen anywhere. */
-  askSecret(question: string): Promise<string>;
-  say(line: string): void;
+  askSecret(question: Words): Promise<string>;
+  say(words: Words): void;
 }
 
 /** What the gate needs of the world. */
@@ -36,7 +37,7 @@ export function makeGate(hash: string, doorway: Doorway, keeper: Doorkeeper = KE
       isOpen = trouble === undefined;
       if (trouble === undefined) continue;
       const seconds = waitSeconds(tries);
-      doorway.say(`${trouble} The next try is in ${seconds} s.`);
+      doorway.say(say("next-try", trouble, seconds));
       await keeper.wait(seconds * 1000);
     }
   };
@@ -50,7 +51,7 @@ export function waitSeconds(tries: number): number {
 /** Enter alone is no try: somebody looks whether anything happens. */
 async function askOnce(doorway: Doorway): Promise<string> {
   for (;;) {
-    const given = await doorway.askSecret(EN.password);
+    const given = await doorway.askSecret(say("password"));
     if (given !== "") return given;
   }
 }
@@ -59,10 +60,10 @@ async function whyNot(
   given: string,
   hash: string,
   { verify }: Doorkeeper,
-): Promise<string | undefined> {
+): Promise<Message | undefined> {
   try {
-    return (await verify(given, hash)) ? undefined : "That is not the rescue password.";
+    return (await verify(given, hash)) ? undefined : say("wrong-password");
   } catch (error) {
-    return `The password could not be checked: ${messageOf(error)}.`;
+    return say("unchecked-password", messageOf(error));
   }
 }

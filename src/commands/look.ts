@@ -18,6 +18,7 @@ import { statusOf } from "../plan/status.ts";
 import { whileStill } from "./change.ts";
 import { look } from "./facts.ts";
 import { commandLines } from "./plan-lines.ts";
+import { EN } from "../ui/texts-en.ts";
 import { diskLines, machineLines, statusLines } from "../ui/plain.ts";
 
 const print = (lines: readonly string[]) => {
@@ -52,7 +53,7 @@ export async function planRecovery(options: {
     console.log(JSON.stringify(decision.plan, null, 2));
     return;
   }
-  print(commandLines(decision));
+  print(commandLines(decision, EN));
 }
 
 export async function status({ json }: { json: boolean }): Promise<void> {

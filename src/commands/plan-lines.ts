@@ -6,14 +6,16 @@ import { actionsFor } from "../plan/actions.ts";
 import type { Decision } from "../plan/decide.ts";
 import { describeAction, isQuiet } from "../plan/describe.ts";
 import { planLines } from "../ui/plain.ts";
+import type { Texts } from "../ui/texts.ts";
 
-export function commandLines({ plan, disk, journal }: Decision): string[] {
+/** In a language; what is done stands there as it is logged. */
+export function commandLines({ plan, disk, journal }: Decision, t: Texts): string[] {
   return [
-    ...planLines(plan),
-    plan.asks ? "a person is asked first" : "nobody is asked",
-    ...(journal ? [`an interrupted recovery would go on at step ${journal.next + 1}`] : []),
+    ...planLines(plan, t),
+    plan.asks ? t.asksFirst : t.asksNobody,
+    ...(journal ? [t.wouldGoOn(journal.next + 1)] : []),
     ...plan.steps.flatMap((step, index) => [
-      `${String(index + 1).padStart(3)}  ${step.kind}: ${step.title}`,
+      `${String(index + 1).padStart(3)}  ${step.kind}: ${t.step(step)}`,
       ...actionsFor(step, plan, { disk: disk.path, again: false, behind: false })
         .filter((action) => !isQuiet(action))
         .flatMap((action) => describeAction(action, quote).map((line) => `       ${line}`)),

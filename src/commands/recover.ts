@@ -3,7 +3,7 @@
  * to work on, and ends the machine. Never returns to whoever started it.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { StepError } from "../errors.ts";
+import { Fault, StepError } from "../errors.ts";
 import { checkClosed, closeJournal, execute } from "../execute.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { endMachine } from "../host/ending.ts";
@@ -21,6 +21,7 @@ import { checkDiskAgain } from "../host/recheck.ts";
 import { startWatchdog } from "../host/watchdog.ts";
 import { parseCmdline, type Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
+import { say } from "../model/messages.ts";
 import { RESULT_FILE } from "../model/places.ts";
 import { successOf, type Result } from "../model/result.ts";
 import type { Decision } from "../plan/decide.ts";
@@ -41,7 +42,7 @@ export async function recover(): Promise<never> {
   writeFileSync(UNCHANGED_FILE, "");
   const asked = readWishes();
   const face = await openFace("request" in asked ? asked.request : undefined);
-  face.line(`zshield ${VERSION}: recovery`);
+  face.line(say("begins", VERSION));
   const doings = doingsHere(log);
   const ending =
     "error" in asked
@@ -57,8 +58,8 @@ export async function recover(): Promise<never> {
   if (ending !== "reboot") watchdog.disarm();
   // A shell needs the terminal; otherwise the verdict stays to be read.
   if (ending === "shell") face.close();
-  return endMachine(ending, async (line) => {
-    face.line(line);
+  return endMachine(ending, async (words) => {
+    face.line(words);
     await face.drain();
   });
 }
@@ -85,7 +86,7 @@ function doingsHere(log: Log): Doings {
     makeIds,
     perform: (decision, progress) => perform(decision, progress, log),
     async prepareGolden({ card }) {
-      if (!card) throw new Error("there is no card");
+      if (!card) throw new Fault(say("there-is-no-card"));
       const commandLine = readFileSync("/proc/cmdline", "utf8");
       await prepareGolden(card, goldenCommandLine(commandLine, card.description.golden));
     },
@@ -122,7 +123,7 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
   } catch (error) {
     const last = plan.steps.length;
     throw new StepError(
-      { index: last - 1, total: last, title: "close the recovery", changed: true },
+      { index: last - 1, total: last, title: say("closing"), changed: true },
       error,
     );
   }

@@ -3,14 +3,16 @@
  * person asks. Owns: what a report holds. Never fails: whoever calls has something else to bring to its end.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { messageOf, Failure, Refusal } from "../errors.ts";
+import { Failure, Refusal, wordsOf } from "../errors.ts";
 import type { Log } from "../host/log.ts";
 import { readMachine } from "../host/probe.ts";
 import { readKernelLog, saveToStick, type ReportFile } from "../host/report-stick.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { RESULT_FILE } from "../model/places.ts";
 import { RESULT_MARK } from "../model/result.ts";
 import type { Plan } from "../model/step.ts";
+import { english, type Words } from "../words.ts";
 import { chooseStick, reportName, STICK_LABEL } from "../plan/stick.ts";
 
 export interface ReportAbout {
@@ -21,7 +23,7 @@ export interface ReportAbout {
   readonly disk?: DiskIdentity;
 }
 
-type Say = (line: string) => void;
+type Show = (words: Words) => void;
 
 const LONGEST_MS = 120_000;
 
@@ -29,16 +31,14 @@ const LONGEST_MS = 120_000;
 const LINK = `/dev/disk/by-label/${STICK_LABEL}`;
 
 /** Tells the person what came of it. */
-export async function saveReport(about: ReportAbout, say: Say): Promise<void> {
+export async function saveReport(about: ReportAbout, show: Show): Promise<void> {
   const { log } = about;
-  const tell = (line: string) => {
-    say(line);
-    log.line(line);
+  const tell = (words: Words) => {
+    show(words);
+    for (const line of english(words).split("\n")) log.line(line);
   };
-  tell(`looking for a stick labelled ${STICK_LABEL} …`);
-  await atMost(LONGEST_MS, save(about, tell), () =>
-    tell("the stick does not answer, and no report was saved"),
-  );
+  tell(say("looking-for-stick", STICK_LABEL));
+  await atMost(LONGEST_MS, save(about, tell), () => tell(say("silent-stick")));
 }
 
 /** A stick that hangs must not keep a recovery from its end. `late` is told; the work is left to itself. */
@@ -56,7 +56,7 @@ export async function atMost(
   clearTimeout(timer);
 }
 
-async function save({ log, plan, disk }: ReportAbout, tell: Say): Promise<void> {
+async function save({ log, plan, disk }: ReportAbout, tell: Show): Promise<void> {
   try {
     const machine = await readMachine();
     const stick = chooseStick(machine, disk);
@@ -69,14 +69,15 @@ async function save({ log, plan, disk }: ReportAbout, tell: Say): Promise<void> 
     const nameOf = (taken: readonly string[]) => reportName(machine.serial, new Date(), taken);
     tell(await saveToStick(stick, nameOf, files));
   } catch (error) {
-    const hint = error instanceof Refusal || error instanceof Failure ? error.hint : "";
-    for (const line of `${messageOf(error)}\n${hint}`.trim().split("\n")) tell(line);
+    tell(wordsOf(error));
+    const hint = error instanceof Refusal || error instanceof Failure ? error.hintWords : "";
+    if (hint !== "") tell(hint);
   }
 }
 
 /** After a recovery: without a stick not even a word. */
-export async function saveReportIfThere(about: ReportAbout, say: Say): Promise<void> {
-  if (existsSync(LINK)) await saveReport(about, say);
+export async function saveReportIfThere(about: ReportAbout, show: Show): Promise<void> {
+  if (existsSync(LINK)) await saveReport(about, show);
 }
 
 /** What a report holds; pure. Texts that are "" are left out. */

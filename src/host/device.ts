@@ -4,8 +4,8 @@
  * that the next read comes from the disk.
  */
 import { open, writeFile } from "node:fs/promises";
-import { messageOf } from "../errors.ts";
-import { printSize } from "../model/size.ts";
+import { Fault, messageOf } from "../errors.ts";
+import { say } from "../model/messages.ts";
 import { run } from "./command.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -25,12 +25,9 @@ export async function readThrough(
       try {
         got = (await file.read(buffer, 0, wanted, at)).bytesRead;
       } catch (error) {
-        throw new Error(`${path} cannot be read at ${printSize(at)}: ${messageOf(error)}`, {
-          cause: error,
-        });
+        throw new Fault(say("unreadable-at", path, at, messageOf(error)), error);
       }
-      if (got === 0)
-        throw new Error(`${path} ends at ${printSize(at)}, it should have ${printSize(bytes)}`);
+      if (got === 0) throw new Fault(say("ends-early", path, at, bytes));
       at += got;
       onProgress(at);
     }

@@ -7,7 +7,9 @@ import { createHash } from "node:crypto";
 import { rmSync, statSync, writeFileSync } from "node:fs";
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Fault } from "../errors.ts";
 import type { FileDigest } from "../model/card.ts";
+import { say } from "../model/messages.ts";
 import { makeDirectory, renameDurably } from "./durable.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -30,7 +32,7 @@ export async function checkFiles(
   for (const [index, [name, wanted]] of Object.entries(files).entries()) {
     if (index % TURN_FILES === 0) await turn();
     const why = await whyNot(join(root, name), wanted);
-    if (why !== undefined) throw new Error(`${join(root, name)} ${why}`);
+    if (why !== undefined) throw new Fault(say("bad-file", join(root, name), why));
     onProgress((done += wanted.sizeBytes));
   }
 }
@@ -90,7 +92,8 @@ async function copyFile(
         done += (await target.write(buffer, done, bytesRead - done)).bytesWritten;
       }
     }
-    if (hash.digest("hex") !== wanted.sha256) throw new Error(`${from} does not have its digest`);
+    if (hash.digest("hex") !== wanted.sha256)
+      throw new Fault(say("bad-file", from, "does not have its digest"));
     if (flush) await target.sync();
   } finally {
     await source.close();
@@ -104,7 +107,8 @@ async function copyFile(
  */
 async function copySmallFile(from: string, to: string, wanted: FileDigest): Promise<void> {
   const content = await readFile(from);
-  if (digestOf(content) !== wanted.sha256) throw new Error(`${from} does not have its digest`);
+  if (digestOf(content) !== wanted.sha256)
+    throw new Fault(say("bad-file", from, "does not have its digest"));
   rmSync(to, { force: true });
   writeFileSync(to, content, { flag: "wx" });
 }

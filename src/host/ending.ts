@@ -3,6 +3,8 @@
  * directly; no service manager can get in between.
  */
 import { constants, openSync, readFileSync, writeFileSync } from "node:fs";
+import { say } from "../model/messages.ts";
+import type { Words } from "../words.ts";
 import { query } from "./command.ts";
 import { enterGolden } from "./golden-start.ts";
 
@@ -11,27 +13,27 @@ export type Ending = "reboot" | "poweroff" | "halt" | "shell" | "golden";
 
 export async function endMachine(
   ending: Ending,
-  say: (line: string) => Promise<void>,
+  tell: (words: Words) => Promise<void>,
 ): Promise<never> {
   await query(["sync"]).catch(() => undefined);
   switch (ending) {
     case "reboot":
-      await say("rebooting");
+      await tell(say("rebooting"));
       writeFileSync("/proc/sysrq-trigger", "b");
       break;
     case "poweroff":
-      await say("switching the power off");
+      await tell(say("switching-off"));
       writeFileSync("/proc/sysrq-trigger", "o");
       break;
     case "halt":
-      await say("halted; the power can be switched off");
+      await tell(say("halted"));
       break;
     case "golden":
-      await say("starting: Start the golden system");
+      await tell(say("starting-golden"));
       enterGolden();
       break;
     case "shell":
-      await say("a shell, because zshield.then=shell was given; the machine halts after it");
+      await tell(say("starting-shell"));
       await shell();
   }
   // The kernel ends the machine while we wait; after a halt nothing ends the wait.

@@ -3,6 +3,8 @@
  * it going on after a power cut, to tell how far it is, and to believe in its end only when the origin is
  * an ordinary volume again. Owns: merging and `parseMergePercent` (pure).
  */
+import { Fault } from "../errors.ts";
+import { say } from "../model/messages.ts";
 import { query, run } from "./command.ts";
 import { parseVolumeStates, type VolumeState } from "./lvm.ts";
 import { readSnapshotStatus } from "./snapshot.ts";
@@ -92,18 +94,14 @@ async function waitForEnd(
     }
     if (!isMerging(await readStates(group), name)) return;
     if (Date.now() > giveUp) {
-      throw new Error(`the merge of ${name} got no further in ${PATIENCE_MS / 60_000} minutes`);
+      throw new Fault(say("merge-stands-still", name, PATIENCE_MS / 60_000));
     }
     await Bun.sleep(LOOK_EVERY_MS);
   }
 }
 
 function halfMerged(name: string, why: string, cause?: unknown): Error {
-  return new Error(
-    `the merge of ${name} failed (${why}): the root is half of the backup and half of what it was; ` +
-      'only "Recover to factory default" makes it whole',
-    { cause },
-  );
+  return new Fault(say("half-merged", name, why), cause);
 }
 
 /**

@@ -14,9 +14,10 @@ import {
   type CardDescription,
   type CardPart,
 } from "../model/card.ts";
-import { Refusal } from "../errors.ts";
+import { Fault, Refusal } from "../errors.ts";
 import { CLAIM_OFFSET_BYTES, claimFor, printClaim } from "../model/claim.ts";
 import type { DiskIdentity } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
@@ -112,7 +113,7 @@ const TABLE: Table = {
   async "wait-for"({ path, seconds }) {
     const end = Date.now() + seconds * 1000;
     while (!existsSync(path)) {
-      if (Date.now() > end) throw new Error(`${path} did not appear within ${seconds} s`);
+      if (Date.now() > end) throw new Fault(say("not-appeared", path, seconds));
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   },
@@ -327,10 +328,7 @@ async function readCardFiles(card: CardReference, part: CardPart): Promise<Diges
 async function readDescription({ path, digest }: CardReference): Promise<CardDescription> {
   const description = parseCard(await readFile(path, "utf8"));
   if (digestOfCard(description) === digest) return description;
-  throw new Refusal(
-    "the card is not the one that this recovery was planned with",
-    "put that card in",
-  );
+  throw new Refusal(say("other-card"), say("put-that-card-in"));
 }
 
 async function removeMatching(root: string, pattern: string): Promise<void> {

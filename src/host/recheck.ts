@@ -3,21 +3,19 @@
  * and nobody uses it.
  */
 import { Refusal } from "../errors.ts";
-import { describeDisk, whyNotSameDisk, type DiskIdentity } from "../model/machine.ts";
-import { printSize } from "../model/size.ts";
+import { whyNotSameDisk, type DiskIdentity } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { readLsblk } from "./lsblk.ts";
 import { describeUse, readKernelDisk, readUsage } from "./usage.ts";
 
 /** @throws Refusal if the disk is gone, another one, read-only or in use. */
 export async function checkDiskAgain(disk: DiskIdentity): Promise<void> {
-  const name = describeDisk(disk, printSize);
-  const hint = "nothing was written; look at the machine's cables and start again";
+  const hint = say("look-at-cables");
   const found = (await readLsblk()).find(({ path }) => path === disk.path);
-  if (!found) throw new Refusal(`${name} has gone`, hint);
-  const why = whyNotSameDisk(found, disk);
-  if (why !== undefined)
-    throw new Refusal(`${name} is not the disk that was planned for: ${why}`, hint);
-  if (found.readOnly) throw new Refusal(`${name} is read-only`, hint);
+  if (!found) throw new Refusal(say("disk-gone", disk), hint);
+  const difference = whyNotSameDisk(found, disk);
+  if (difference !== undefined) throw new Refusal(say("other-disk", disk, difference), hint);
+  if (found.readOnly) throw new Refusal(say("disk-read-only", disk), hint);
   const uses = describeUse(found.path, await readKernelDisk(found.kernelName), await readUsage());
-  if (uses.length > 0) throw new Refusal(`${name} is in use: ${uses.join(", ")}`, hint);
+  if (uses.length > 0) throw new Refusal(say("disk-in-use", disk, uses), hint);
 }

@@ -7,8 +7,10 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CommandError, Failure, messageOf } from "../errors.ts";
+import { say } from "../model/messages.ts";
 import { AT } from "../model/places.ts";
-import { KIB, MIB, printSize } from "../model/size.ts";
+import { KIB, MIB } from "../model/size.ts";
+import type { Message, Words } from "../words.ts";
 import { query, run, tellFailure } from "./command.ts";
 import { flushDirectory } from "./durable.ts";
 import { mount, unmount } from "./mounts.ts";
@@ -31,12 +33,12 @@ const MOST_BYTES = 4 * MIB;
 const OPTIONS = "nodev,nosuid,noexec";
 const LIMIT = { timeoutMs: 60_000 };
 
-/** Returns a sentence for the person. `nameOf`: the report's name among those that are taken. @throws Failure */
+/** Returns what the person is told. `nameOf`: the report's name among those that are taken. @throws Failure */
 export async function saveToStick(
   stick: StickDevice,
   nameOf: (taken: readonly string[]) => string,
   files: readonly ReportFile[],
-): Promise<string> {
+): Promise<Message> {
   const devices = [...new Set([stick.disk.path, stick.device])];
   try {
     return await whileWritable(devices, async () => {
@@ -44,12 +46,12 @@ export async function saveToStick(
       await run(["blockdev", "--flushbufs", stick.disk.path], { timeoutMs: 60_000 });
       await whileMounted(stick, "ro", () => checkReport(written));
       const name = basename(written.directory);
-      return `the report is on the stick: ${name} (${files.length} files, ${printSize(written.bytes)}); it can be pulled out`;
+      return say("report-saved", name, files.length, written.bytes);
     });
   } catch (error) {
     throw new Failure(
-      `the report could not be saved on ${stick.device}: ${whyNotSaved(error)}`,
-      "what is on the stick may not be whole; try again with another one",
+      say("report-not-saved", stick.device, whyNotSaved(error)),
+      say("stick-not-whole"),
       error,
     );
   }
@@ -150,12 +152,12 @@ async function whileWritable<T>(devices: readonly string[], work: () => Promise<
   }
 }
 
-function whyNotSaved(error: unknown): string {
+function whyNotSaved(error: unknown): Words {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOSPC") return "the stick is full";
-  if (code === "EROFS") return "the stick is write-protected";
+  if (code === "ENOSPC") return say("stick-full");
+  if (code === "EROFS") return say("stick-protected");
   if (error instanceof CommandError && /write-protected|read-only/i.test(error.stderrTail)) {
-    return "the stick is write-protected";
+    return say("stick-protected");
   }
   // mount's last line is advice; the first says what happened.
   const first = error instanceof CommandError ? error.stderrTail.trim().split("\n")[0] : "";

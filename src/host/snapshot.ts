@@ -4,10 +4,11 @@
  * before the root is touched. Writes nothing.
  */
 import { Refusal } from "../errors.ts";
+import { say } from "../model/messages.ts";
 import { query, tellFailure } from "./command.ts";
 import { readThrough } from "./device.ts";
 
-const HINT = 'choose "Recover to factory default": user and audit data stay';
+const HINT = say("choose-default");
 const SECTOR_BYTES = 512;
 
 export interface SnapshotName {
@@ -58,13 +59,9 @@ export async function checkSnapshot(
 ): Promise<void> {
   const status = await readSnapshotStatus(group, name);
   if (status.kind === "bad") {
-    throw new Refusal(
-      `the backup ${name} is not valid (${status.why}): it overflowed, or its store is damaged, ` +
-        "and it cannot be put back any more",
-      HINT,
-    );
+    throw new Refusal(say("bad-backup", name, status.why), HINT);
   }
-  if (status.kind === "none") throw new Refusal(`${group}/${name} is no snapshot`, HINT);
+  if (status.kind === "none") throw new Refusal(say("no-snapshot", `${group}/${name}`), HINT);
   const store = `/dev/mapper/${mapperName(group, name)}-cow`;
   await readStore(store, status.usedBytes, name, onProgress);
 }
@@ -81,6 +78,6 @@ export async function readStore(
   } catch (error) {
     // It was cancelled while it was read: that says nothing of the backup.
     if (error instanceof Refusal) throw error;
-    throw new Refusal(`the backup ${name} cannot be read: ${tellFailure(error)}`, HINT);
+    throw new Refusal(say("unreadable-backup", name, tellFailure(error)), HINT);
   }
 }

@@ -5,7 +5,9 @@
 import { readFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
+import { Fault } from "../errors.ts";
 import { parseManifest, whyNotSameEntry, type Entry } from "../model/manifest.ts";
+import { say } from "../model/messages.ts";
 import { readTree } from "./tree.ts";
 
 export interface Proof {
@@ -29,16 +31,12 @@ export async function verifyTree(
 ): Promise<number> {
   const packed = await readFile(proof.manifestPath);
   if (createHash("sha256").update(packed).digest("hex") !== proof.manifestSha256) {
-    throw new Error("golden's manifest on the card does not have its digest");
+    throw new Fault(say("bad-manifest"));
   }
   const wanted = parseManifest(zstdDecompressSync(packed).toString("utf8"));
   const found = await readTree(proof.root, { hash: true, onProgress });
   const differences = compareTrees(wanted, found, proof);
-  if (differences.length > 0) {
-    const first = differences.slice(0, 5).join("; ");
-    const more = differences.length > 5 ? `; and ${differences.length - 5} more` : "";
-    throw new Error(`the new root is not what golden is: ${first}${more}`);
-  }
+  if (differences.length > 0) throw new Fault(say("root-differs", differences));
   return wanted.length;
 }
 

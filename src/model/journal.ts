@@ -3,6 +3,8 @@
  * Owns: schema, and the pure functions that advance it. No I/O.
  */
 import * as v from "valibot";
+import type { Message } from "../words.ts";
+import { say } from "./messages.ts";
 import { Plan } from "./step.ts";
 
 /** After this many attempts in a row at the same step a recovery stops with the reason. */
@@ -43,9 +45,13 @@ export function afterFailure(journal: Journal, index: number, reason: string): J
 }
 
 /** Why this step must not be begun once more, or undefined. */
-export function whyStuck(journal: Journal): string | undefined {
+export function whyStuck(journal: Journal): Message | undefined {
   if (journal.begun < MOST_ATTEMPTS && journal.setbacks < MOST_ATTEMPTS) return undefined;
-  const title = journal.plan.steps[journal.next]?.title ?? "its end";
-  const reason = journal.lastError ?? "the power failed or the machine was reset";
-  return `the recovery got no further in ${MOST_ATTEMPTS} attempts in a row, at "${title}": ${reason}`;
+  const step = journal.plan.steps[journal.next];
+  return say(
+    "stuck",
+    MOST_ATTEMPTS,
+    step ? say("step", step) : say("its-end"),
+    journal.lastError ?? say("power-failed"),
+  );
 }

@@ -7,9 +7,29 @@ import * as v from "valibot";
 const Text = v.string();
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+const SignatureName = v.strictObject({ type: Text, label: Text });
+
+/** A part of what somebody has put on a disk. */
+const Found = v.variant("kind", [
+  v.strictObject({ kind: v.literal("table"), type: Text }),
+  v.strictObject({ kind: v.literal("signature"), type: Text, label: Text }),
+  v.strictObject({
+    kind: v.literal("partition"),
+    path: Text,
+    sizeBytes: Bytes,
+    signatures: v.array(SignatureName),
+  }),
+  v.strictObject({ kind: v.literal("group"), name: Text, volumes: v.array(Text) }),
+  /** A state of ours that does not count. */
+  v.strictObject({ kind: v.literal("state"), trouble: Text }),
+  /** What is there cannot be told; `text`: why it is not blank, or "". */
+  v.strictObject({ kind: v.literal("unknown"), text: Text }),
+]);
+export type Found = v.InferOutput<typeof Found>;
+
 export const Loss = v.variant("kind", [
-  /** What somebody else has put on the disk, described; the size is the disk's. */
-  v.strictObject({ kind: v.literal("content"), what: Text, sizeBytes: Bytes }),
+  /** What somebody else has put on the disk; the size is the disk's. */
+  v.strictObject({ kind: v.literal("content"), what: v.array(Found), sizeBytes: Bytes }),
   /** All volumes of an installation of ours, user and audit data too. */
   v.strictObject({
     kind: v.literal("everything"),

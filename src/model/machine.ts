@@ -149,17 +149,22 @@ export function describeDisk(disk: DiskIdentity, print: (bytes: number) => strin
   return `${model}, ${serial}, ${print(disk.sizeBytes)} (${disk.path})`;
 }
 
+/** In what two disks differ; sizes in bytes. */
+export interface Difference {
+  readonly of: "serial" | "wwn" | "size" | "model";
+  readonly found: string;
+  readonly wanted: string;
+}
+
 /** Why `found` is not the disk that `wanted` describes, or undefined if it is. Paths do not count. */
-export function whyNotSameDisk(found: DiskIdentity, wanted: DiskIdentity): string | undefined {
-  if (found.serial !== wanted.serial) {
-    return `its serial number is "${found.serial}", not "${wanted.serial}"`;
-  }
-  if (found.wwn !== wanted.wwn) return `its WWN is "${found.wwn}", not "${wanted.wwn}"`;
-  if (found.sizeBytes !== wanted.sizeBytes) {
-    return `its size is ${found.sizeBytes} bytes, not ${wanted.sizeBytes}`;
-  }
-  if (found.model !== wanted.model) return `its model is "${found.model}", not "${wanted.model}"`;
-  return undefined;
+export function whyNotSameDisk(found: DiskIdentity, wanted: DiskIdentity): Difference | undefined {
+  const parts = ({ serial, wwn, sizeBytes, model }: DiskIdentity) =>
+    ({ serial, wwn, size: String(sizeBytes), model }) as const;
+  const [here, there] = [parts(found), parts(wanted)];
+  const of = (["serial", "wwn", "size", "model"] as const).find(
+    (part) => here[part] !== there[part],
+  );
+  return of === undefined ? undefined : { of, found: here[of], wanted: there[of] };
 }
 
 export function identityOf(disk: DiskIdentity): DiskIdentity {

@@ -3,6 +3,7 @@
  * would be used, the backup, the last recovery. Made by plan/overview.ts, shown by the screens.
  * Owns: the types, and why a disk is not used in English words. No I/O.
  */
+import type { Found } from "./loss.ts";
 import type { Disk, Machine } from "./machine.ts";
 import type { Operation } from "./operation.ts";
 import { printSize } from "./size.ts";
@@ -35,7 +36,7 @@ export type Holding =
     }
   | { readonly kind: "ours"; readonly version: string }
   | { readonly kind: "torn"; readonly version: string }
-  | { readonly kind: "foreign"; readonly what: string };
+  | { readonly kind: "foreign"; readonly what: readonly Found[] };
 
 /** Why a disk is not the one to work on. */
 export type WhyNot =

@@ -8,7 +8,8 @@ import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Loss } from "../model/loss.ts";
 import type { Card, Disk, Machine, Volume, VolumeGroup } from "../model/machine.ts";
-import { describeDisk, identityOf } from "../model/machine.ts";
+import { identityOf } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { fromCard } from "./boot-source.ts";
@@ -48,10 +49,7 @@ export function planBeside({
   const esp = disk.partitions.find(({ number }) => number === 2);
   const pv = disk.partitions.find(({ number }) => number === 3);
   if (!esp || !pv) {
-    throw new Refusal(
-      `the partition table of ${describeDisk(disk, printSize)} is not as zshield wrote it`,
-      "zshield.keep=nothing makes everything anew",
-    );
+    throw new Refusal(say("other-table", disk), say("keep-nothing"));
   }
   // What is left over from an attempt with another card goes first, then the backup, then the old root.
   const leftOver = [NEW_ROOT, OLD_ROOT, ...(has(BACKUP) ? [NEW_BACKUP] : [])].filter(
@@ -68,10 +66,7 @@ export function planBeside({
   }
   remove.push(...early);
   if (free < rootBytes) {
-    throw new Refusal(
-      `the volume group has no room for a new root of ${printSize(rootBytes)}, not even without the old one`,
-      "zshield.keep=nothing makes everything anew",
-    );
+    throw new Refusal(say("no-room-for-root", rootBytes), say("keep-nothing"));
   }
   const giveUp = (volume: string): Step => ({
     kind: "remove-volume",

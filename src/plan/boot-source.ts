@@ -4,8 +4,8 @@
  */
 import { Refusal } from "../errors.ts";
 import { bootDirectoryOf, digestOfCard } from "../model/card.ts";
-import { describeDisk, type Card, type Disk, type Machine } from "../model/machine.ts";
-import { printSize } from "../model/size.ts";
+import { type Card, type Disk, type Machine } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { BootSource, Step } from "../model/step.ts";
 
 export interface BootOrigin {
@@ -37,11 +37,7 @@ export function bootOrigin(machine: Machine, disk: Disk): BootOrigin {
     const { card, boot, grub, rescue } = disk.bootFiles;
     return { source: "disk", espDevice: "", card, boot, grub, rescue };
   }
-  throw new Refusal(
-    `${describeDisk(disk, printSize)} has no whole copy of GRUB's files and of the rescue system, and ` +
-      `there is no card (${machine.cardTrouble ?? "none was found"})`,
-    "put the card in, and start from it",
-  );
+  throw new Refusal(say("no-boot-files", disk, machine.cardTrouble), say("put-card-in"));
 }
 
 export function openBootFiles({ source, espDevice }: BootOrigin): Step {

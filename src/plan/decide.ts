@@ -5,9 +5,9 @@ import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import { MOST_ATTEMPTS, type Journal } from "../model/journal.ts";
-import { describeDisk, type Card, type Disk, type Machine } from "../model/machine.ts";
+import type { Card, Disk, Machine } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { Operation } from "../model/operation.ts";
-import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { planFactory } from "./factory.ts";
@@ -98,11 +98,7 @@ function decideFactory(
   }
   const claimAttempts = content.kind === "begun" && !anew ? content.attempts + 1 : 1;
   if (claimAttempts > MOST_ATTEMPTS) {
-    throw new Refusal(
-      `the recovery of ${describeDisk(disk, printSize)} did not get as far as its journal in ` +
-        `${MOST_ATTEMPTS} attempts in a row`,
-      "start anew at the console; if it stops here again, the disk is probably broken",
-    );
+    throw new Refusal(say("no-journal", disk, MOST_ATTEMPTS), say("anew-or-broken"));
   }
   const plan = planFactory(machine, config, wish, ids);
   const record =
@@ -111,18 +107,14 @@ function decideFactory(
 }
 
 function torn(disk: Disk): Refusal {
-  return new Refusal(
-    `the volume group on ${describeDisk(disk, printSize)} cannot be read: the power failed while its ` +
-      "volumes were being changed",
-    'choose "Repair the installed system", which puts it back; zshield.keep=nothing gives it up',
-  );
+  return new Refusal(say("torn", disk), say("repair-first"));
 }
 
 function otherIsInterrupted(disk: Disk, { plan, next }: Journal): Refusal {
-  const step = plan.steps[next]?.title ?? "its end";
+  const step = plan.steps[next];
   return new Refusal(
-    `on ${describeDisk(disk, printSize)} another recovery was interrupted at "${step}", and the root is not whole`,
-    `start the machine without a choice, and that recovery (${plan.operation}) goes on`,
+    say("other-interrupted", disk, step ? say("step", step) : say("its-end")),
+    say("goes-on-by-itself", plan.operation),
   );
 }
 

@@ -33,7 +33,7 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   const findings: Finding[] = [];
   const add = (name: string, text: string) => void findings.push({ name, text });
   const sameName = nameTrouble(machine, disk, group.name);
-  if (sameName !== undefined) add("same-name", sameName);
+  if (sameName !== undefined) add("same-name", sameName.english);
   if (record.phase === "changing") {
     add(
       "changing",

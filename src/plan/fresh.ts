@@ -10,7 +10,8 @@ import { EXTENT_BYTES, groupBytes, type Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Loss } from "../model/loss.ts";
 import type { Card, Disk, Machine } from "../model/machine.ts";
-import { describeDisk, identityOf } from "../model/machine.ts";
+import { identityOf } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { MIB, printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { fromCard } from "./boot-source.ts";
@@ -151,16 +152,12 @@ function consentTo(
       if (wish.erase && wish.erase === disk.serial) return { why: "erase", asks: false };
       if (wish.erase) {
         throw new Refusal(
-          `${describeDisk(disk, printSize)} is not the disk that zshield.erase=${wish.erase} names, ` +
-            `and it holds ${content.what}`,
-          "correct the serial number, or answer at the console without zshield.erase=",
+          say("erase-other-disk", disk, wish.erase, content.what),
+          say("correct-erase"),
         );
       }
       if (wish.confirm === "no") {
-        throw new Refusal(
-          `${describeDisk(disk, printSize)} is not blank and not ours: it holds ${content.what}`,
-          "zshield.erase= with its serial number gives its content up without a question",
-        );
+        throw new Refusal(say("not-blank", disk, content.what), say("use-erase"));
       }
       return { why: "console", asks: true };
     }
@@ -173,7 +170,7 @@ function loss(content: Content, machine: Machine, disk: Disk): Loss[] {
     case "begun":
       return [];
     case "foreign":
-      return [{ kind: "content", what: content.what, sizeBytes: disk.sizeBytes }];
+      return [{ kind: "content", what: [...content.what], sizeBytes: disk.sizeBytes }];
     default:
       return [
         {

@@ -48,7 +48,7 @@ export function findInstallation(machine: Machine): Installation | readonly stri
       reasons.push("a recovery was interrupted; it goes on when the machine is started again");
     } else if (disk.state !== undefined || disk.stateTrouble !== undefined) {
       // Why a disk that looks like ours does not count is what its administrator has to know.
-      reasons.push(`${disk.path}: ${whyNotOurs(disk, machine)}`);
+      reasons.push(`${disk.path}: ${whyNotOurs(disk, machine).english}`);
     }
   }
   const { groupsTrouble } = machine;

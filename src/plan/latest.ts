@@ -7,7 +7,8 @@ import { isFinished, parseBackupTags } from "../model/backup.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Disk, Machine, Volume, VolumeGroup } from "../model/machine.ts";
-import { describeDisk, identityOf } from "../model/machine.ts";
+import { identityOf } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import { printSize } from "../model/size.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
@@ -20,7 +21,7 @@ import * as steps from "./steps.ts";
 import { AUDIT, BACKUP, NEW_BACKUP, ROOT, USER } from "./volumes.ts";
 import type { Wish } from "./wish.ts";
 
-const HINT = 'choose "Recover to factory default": user and audit data stay';
+const HINT = say("choose-default");
 
 interface Latest {
   readonly machine: Machine;
@@ -40,7 +41,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
   const { esp, pv } = partitionsOf(disk);
   const root = group.volumes.find((volume) => volume.name === ROOT);
   if (!root) {
-    throw new Refusal(`the volume group ${name} (${group.uuid}) has no volume ${ROOT}`, HINT);
+    throw new Refusal(say("no-root", name, group.uuid, ROOT), HINT);
   }
   const backup = backupIn(group, disk);
   const tags = parseBackupTags(backup.tags);
@@ -142,10 +143,7 @@ export function resumed(plan: Plan, machine: Machine, disk: Disk): Plan {
 export function partitionsOf(disk: Disk): { readonly esp: string; readonly pv: string } {
   const [esp, pv] = [2, 3].map((number) => disk.partitions.find((part) => part.number === number));
   if (esp && pv) return { esp: esp.uuid, pv: pv.uuid };
-  throw new Refusal(
-    `the partition table of ${describeDisk(disk, printSize)} is not as zshield wrote it`,
-    HINT,
-  );
+  throw new Refusal(say("other-table", disk), HINT);
 }
 
 /** Whole snapshots of the root, or one that is being merged into it. */
@@ -158,15 +156,9 @@ function backupIn(group: VolumeGroup, disk: Disk): Volume {
   const snapshots = snapshotsOf(group);
   const [best] = validBackups(group);
   if (best) return best.volume;
-  const where = describeDisk(disk, printSize);
-  if (snapshots.some(({ invalid }) => invalid)) {
-    throw new Refusal(
-      `the backup on ${where} is not valid: it overflowed, or its store is damaged, and it cannot be put back any more`,
-      HINT,
-    );
-  }
-  const begun = snapshots.length > 0 ? ", only one that was never finished" : "";
-  throw new Refusal(`there is no backup on ${where}${begun}`, HINT);
+  if (snapshots.some(({ invalid }) => invalid))
+    throw new Refusal(say("invalid-backup", disk), HINT);
+  throw new Refusal(say("no-backup", disk, snapshots.length > 0), HINT);
 }
 
 function usedBytes({ sizeBytes, dataPercent }: Volume): number {

@@ -6,22 +6,18 @@ import { Refusal } from "../errors.ts";
 import { parseDiskSelector } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
 import type { Card, Disk, Machine } from "../model/machine.ts";
-import { MIB, printSize, sizeOn } from "../model/size.ts";
+import { say } from "../model/messages.ts";
+import { MIB, sizeOn } from "../model/size.ts";
+import type { Message } from "../words.ts";
 
 export function neededCard(machine: Machine): Card {
   if (machine.card) return machine.card;
-  throw new Refusal(
-    `the card with the golden system cannot be used: ${machine.cardTrouble ?? "none was found"}`,
-    "put the card in, and start from it",
-  );
+  throw new Refusal(say("no-card", machine.cardTrouble), say("put-card-in"));
 }
 
 export function checkTools(machine: Machine): void {
   if (machine.missingTools.length === 0) return;
-  throw new Refusal(
-    `tools are missing from this rescue system: ${machine.missingTools.join(", ")}`,
-    "make the card anew; `zshield tools` lists what is needed",
-  );
+  throw new Refusal(say("missing-tools", machine.missingTools), say("make-card-anew"));
 }
 
 /** Smaller disks are no candidates. */
@@ -38,10 +34,7 @@ export function configuredDisk(config: Config) {
 /** Without LVM's answer an empty list of groups means nothing. */
 export function checkGroups(machine: Machine): void {
   if (machine.groupsTrouble === undefined) return;
-  throw new Refusal(
-    `what the disks hold cannot be told: ${machine.groupsTrouble}`,
-    "take out the disk that does not answer, and start again",
-  );
+  throw new Refusal(say("groups-untold", machine.groupsTrouble), say("take-out-silent-disk"));
 }
 
 export function checkRoom(card: Card, rootBytes: number, machine: Machine): void {
@@ -49,10 +42,8 @@ export function checkRoom(card: Card, rootBytes: number, machine: Machine): void
   // ext4's own tables and its reserve take less than a tenth.
   if (treeBytes * 1.1 + 64 * MIB <= rootBytes) return;
   throw new Refusal(
-    `golden holds ${printSize(treeBytes)}, and the root volume would have ${printSize(rootBytes)}`,
-    machine.disks.length > 1
-      ? "use a larger disk, or a card with another zshield.toml"
-      : "use a larger disk",
+    say("no-room-for-golden", treeBytes, rootBytes),
+    say(machine.disks.length > 1 ? "larger-disk-or-card" : "larger-disk"),
   );
 }
 
@@ -60,11 +51,11 @@ export function checkRoom(card: Card, rootBytes: number, machine: Machine): void
 export function checkNames(machine: Machine, disk: Disk, name: string): void {
   const trouble = nameTrouble(machine, disk, name);
   if (trouble === undefined) return;
-  throw new Refusal(trouble, "take that disk out, or rename its group");
+  throw new Refusal(trouble, say("take-out-or-rename"));
 }
 
 /** Why the name of the group on this disk does not tell which group is meant, or undefined. */
-export function nameTrouble(machine: Machine, disk: Disk, name: string): string | undefined {
+export function nameTrouble(machine: Machine, disk: Disk, name: string): Message | undefined {
   const own = new Set([disk.path, ...disk.partitions.map((partition) => partition.path)]);
   const other = machine.groups.find(
     (group) => group.name === name && group.physicalVolumes.some((path) => !own.has(path)),
@@ -73,14 +64,9 @@ export function nameTrouble(machine: Machine, disk: Disk, name: string): string 
   const mine = machine.groups.find(
     (group) => group.name === name && group.physicalVolumes.some((path) => own.has(path)),
   );
-  const list = [other, ...(mine ? [mine] : [])]
-    .map(({ uuid, physicalVolumes, sizeBytes }) => {
-      const where = physicalVolumes.join(", ");
-      return `  ${uuid} on ${where}, ${printSize(sizeBytes)}${where === mine?.physicalVolumes.join(", ") ? ", the one on this disk" : ""}`;
-    })
-    .join("\n");
-  return (
-    `another disk holds a volume group that is called "${name}" too, and the installed system could not ` +
-    `tell the two apart:\n${list}`
-  );
+  const rows = [other, ...(mine ? [mine] : [])].map(({ uuid, physicalVolumes, sizeBytes }) => {
+    const where = physicalVolumes.join(", ");
+    return { uuid, where, sizeBytes, isHere: where === mine?.physicalVolumes.join(", ") };
+  });
+  return say("same-name", name, rows);
 }

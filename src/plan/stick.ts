@@ -4,8 +4,9 @@
  */
 import { Refusal } from "../errors.ts";
 import type { Disk, DiskIdentity, Machine } from "../model/machine.ts";
-import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
-import { printSize } from "../model/size.ts";
+import { whyNotSameDisk } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
+import type { Message } from "../words.ts";
 
 export const STICK_LABEL = "ZS-REPORTS";
 const FILE_SYSTEMS = ["vfat", "ext4"] as const;
@@ -40,22 +41,18 @@ export function chooseStick(machine: Machine, planned: DiskIdentity | undefined)
   });
   const [only, ...more] = usable;
   if (only && more.length === 0) return only;
-  const list = labelled
-    .map(
-      ({ disk, device, why }) =>
-        `  ${device} on ${describeDisk(disk, printSize)}: ${why ?? "could be used"}`,
-    )
-    .join("\n");
+  const rows = labelled.map(({ disk, device, why }) => ({
+    disk,
+    device,
+    words: why ?? say("could-be-used"),
+  }));
   if (only) {
     throw new Refusal(
-      `there are ${usable.length} file systems labelled ${STICK_LABEL}, and exactly one is needed:\n${list}`,
-      "no report was saved; pull the others out and try again",
+      say("several-sticks", usable.length, STICK_LABEL, rows),
+      say("pull-others-out"),
     );
   }
-  throw new Refusal(
-    `there is no stick labelled ${STICK_LABEL}${list === "" ? "" : ` that a report can go to:\n${list}`}`,
-    `no report was saved; put in a stick with FAT or ext4 and the label ${STICK_LABEL}, and try again`,
-  );
+  throw new Refusal(say("no-stick", STICK_LABEL, rows), say("put-stick-in", STICK_LABEL));
 }
 
 function whyNot(
@@ -63,14 +60,14 @@ function whyNot(
   machine: Machine,
   planned: DiskIdentity | undefined,
   type: string,
-): string | undefined {
-  if (machine.card?.disk === disk.path) return "it is on the card";
+): Message | undefined {
+  if (machine.card?.disk === disk.path) return say("on-card");
   if (planned !== undefined && (disk.path === planned.path || isSame(disk, planned))) {
-    return "it is on the disk of this recovery";
+    return say("on-planned-disk");
   }
-  if (holdsOurs(disk, machine)) return "it is on a disk with an installation of zshield";
-  if (disk.inUse.length > 0) return `its disk is in use (${disk.inUse.join(", ")})`;
-  if (!FILE_SYSTEMS.some((known) => known === type)) return `it is ${type}, not FAT or ext4`;
+  if (holdsOurs(disk, machine)) return say("on-installed-disk");
+  if (disk.inUse.length > 0) return say("on-used-disk", disk.inUse);
+  if (!FILE_SYSTEMS.some((known) => known === type)) return say("other-file-system", type);
   return undefined;
 }
 

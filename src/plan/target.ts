@@ -5,12 +5,14 @@
 import { Refusal } from "../errors.ts";
 import { OUR_TAG } from "../model/backup.ts";
 import type { DiskSelector } from "../model/cmdline.ts";
-import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
-import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
+import type { Disk, Machine, Signature, VolumeGroup } from "../model/machine.ts";
+import type { Found } from "../model/loss.ts";
+import { whyNotSameDisk } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { Journal } from "../model/journal.ts";
-import { describeWhyNot, type WhyNot } from "../model/overview.ts";
-import { printSize } from "../model/size.ts";
+import type { WhyNot } from "../model/overview.ts";
 import type { StateRecord } from "../model/state.ts";
+import type { Message } from "../words.ts";
 
 /** What lies on a disk, as far as a recovery cares. */
 export type Content =
@@ -33,8 +35,8 @@ export type Content =
   | { readonly kind: "ours"; readonly record: StateRecord; readonly group: VolumeGroup }
   /** An installation of ours whose volumes were being changed when the power failed, and cannot be read. */
   | { readonly kind: "torn"; readonly record: StateRecord }
-  /** Anything else; `what` says it in words. */
-  | { readonly kind: "foreign"; readonly what: string };
+  /** Anything else. */
+  | { readonly kind: "foreign"; readonly what: readonly Found[] };
 
 export function contentOf(disk: Disk, machine: Machine): Content {
   const record = disk.state;
@@ -54,7 +56,7 @@ export function contentOf(disk: Disk, machine: Machine): Content {
     return { kind: "begun", attempts: disk.claim.attempts, consent: disk.claim.consent };
   }
   if (disk.blank === true) return { kind: "blank" };
-  return { kind: "foreign", what: describeContent(disk, machine) };
+  return { kind: "foreign", what: foundOn(disk, machine) };
 }
 
 /** What an installation of ours can be found as. */
@@ -73,32 +75,31 @@ function groupOn(disk: Disk, machine: Machine, uuid: string): VolumeGroup | unde
   );
 }
 
-/** `a GPT partition table, ext4 "data" on /dev/vda1, …`: what a person would lose. */
-export function describeContent(disk: Disk, machine: Machine): string {
-  const parts: string[] = [];
-  if (disk.table !== "none") parts.push(`a ${disk.table} partition table`);
-  const name = (type: string, label: string) => (label === "" ? type : `${type} "${label}"`);
-  for (const signature of disk.signatures) {
-    if (!["gpt", "dos", "PMBR"].includes(signature.type))
-      parts.push(name(signature.type, signature.label));
-  }
-  for (const partition of disk.partitions) {
-    const signatures = partition.signatures.map((signature) =>
-      name(signature.type, signature.label),
-    );
-    parts.push(
-      `${partition.path} (${printSize(partition.sizeBytes)}${signatures.length > 0 ? `, ${signatures.join(", ")}` : ""})`,
-    );
-  }
+/** What a person would lose, part by part; never none. */
+export function foundOn(disk: Disk, machine: Machine): Found[] {
+  const name = ({ type, label }: Signature) => ({ type, label });
   const own = new Set([disk.path, ...disk.partitions.map((partition) => partition.path)]);
-  for (const group of machine.groups) {
-    if (!group.physicalVolumes.some((path) => own.has(path))) continue;
-    const volumes = group.volumes.map((volume) => volume.name).join(", ");
-    parts.push(`the volume group "${group.name}" (${volumes === "" ? "empty" : volumes})`);
-  }
-  if (disk.stateTrouble !== undefined) parts.push(`a damaged zshield state (${disk.stateTrouble})`);
-  if (parts.length === 0) parts.push(typeof disk.blank === "string" ? disk.blank : "unknown data");
-  return parts.join("; ");
+  const found: Found[] = [
+    ...(disk.table === "none" ? [] : [{ kind: "table", type: disk.table } as const]),
+    ...disk.signatures
+      .filter(({ type }) => !["gpt", "dos", "PMBR"].includes(type))
+      .map((signature) => ({ kind: "signature", ...name(signature) }) as const),
+    ...disk.partitions.map(
+      ({ path, sizeBytes, signatures }) =>
+        ({ kind: "partition", path, sizeBytes, signatures: signatures.map(name) }) as const,
+    ),
+    ...machine.groups
+      .filter(({ physicalVolumes }) => physicalVolumes.some((path) => own.has(path)))
+      .map(
+        ({ name, volumes }) =>
+          ({ kind: "group", name, volumes: volumes.map((volume) => volume.name) }) as const,
+      ),
+    ...(disk.stateTrouble === undefined
+      ? []
+      : [{ kind: "state", trouble: disk.stateTrouble } as const]),
+  ];
+  if (found.length > 0) return found;
+  return [{ kind: "unknown", text: typeof disk.blank === "string" ? disk.blank : "" }];
 }
 
 /** Why this disk is no candidate, or undefined. `named`: a person or the configuration chose it. */
@@ -157,20 +158,15 @@ export function chooseDisk(
   const { rows, chosen } = candidatesFor(machine, selector, smallestBytes);
   if (chosen) return chosen;
   const candidates = rows.filter((row) => row.why === undefined);
-  const list = rows
-    .map(
-      ({ disk, why }) =>
-        `  ${describeDisk(disk, printSize)}: ${why ? describeWhyNot(why) : "could be used"}`,
-    )
-    .join("\n");
-  const wanted = selector === undefined ? "" : ` that matches ${selector.by}:${selector.text}`;
-  const found = rows.length === 0 ? "no disk was found at all" : list.trimEnd();
-  if (candidates.length === 0) {
-    throw new Refusal(`there is no disk to install on${wanted}:\n${found}`, HINT_DISK);
-  }
+  const listed = rows.map(({ disk, why }) => ({
+    disk,
+    words: why ? say("why-not", why) : say("could-be-used"),
+  }));
   throw new Refusal(
-    `there are ${candidates.length} disks to install on${wanted}, and exactly one is needed:\n${list}`,
-    HINT_DISK,
+    candidates.length === 0
+      ? say("no-disk", selector, listed)
+      : say("several-disks", candidates.length, selector, listed),
+    say("name-disk"),
   );
 }
 
@@ -189,57 +185,45 @@ export function chooseInstalled(
   const [only, ...more] = rows.filter(({ why }) => why === undefined);
   const content = only && contentOf(only.disk, machine);
   if (only && isInstalled(content) && more.length === 0) return { disk: only.disk, content };
-  const list = rows
-    .map(({ disk, why }) => `  ${describeDisk(disk, printSize)}: ${why ?? "holds an installation"}`)
-    .join("\n");
-  const wanted = selector === undefined ? "" : ` that matches ${selector.by}:${selector.text}`;
+  const listed = rows.map(({ disk, why }) => ({ disk, words: why ?? say("holds-installation") }));
   if (!only) {
-    throw new Refusal(
-      `there is no disk with an installation of zshield${wanted}:\n${rows.length === 0 ? "no disk was found at all" : list}`,
-      'attach the right disk, or choose "Recover to factory default"',
-    );
+    throw new Refusal(say("no-installed-disk", selector, listed), say("attach-or-default"));
   }
-  throw new Refusal(
-    `there are ${more.length + 1} disks with an installation of zshield${wanted}, and exactly one is needed:\n${list}`,
-    HINT_DISK,
-  );
+  throw new Refusal(say("several-installed", more.length + 1, selector, listed), say("name-disk"));
 }
 
 function whyNotInstalled(
   disk: Disk,
   machine: Machine,
   selector: DiskSelector | undefined,
-): string | undefined {
-  if (selector !== undefined && !isSelected(disk, selector))
-    return "it is not the one that was named";
+): Message | undefined {
+  if (selector !== undefined && !isSelected(disk, selector)) {
+    return say("why-not", { kind: "not-named" });
+  }
   const why = whyNotCandidate(disk, machine, 0, true);
-  if (why !== undefined) return describeWhyNot(why);
+  if (why !== undefined) return say("why-not", why);
   const content = contentOf(disk, machine);
   if (isInstalled(content)) return undefined;
   switch (content.kind) {
     case "blank":
-      return "it is blank";
+      return say("is-blank");
     case "begun":
-      return "an installation was begun here and holds nothing yet";
+      return say("begun-here");
     case "foreign":
-      return disk.state ? whyNotOurs(disk, machine) : `it holds ${content.what}`;
+      return disk.state ? whyNotOurs(disk, machine) : say("holds", content.what);
   }
 }
 
 /** Why a disk with a record of ours does not count as an installation. */
-export function whyNotOurs(disk: Disk, machine: Machine): string {
-  if (disk.stateTrouble !== undefined) return `its state: ${disk.stateTrouble}`;
-  if (!disk.state) return "it has no state of ours";
-  const why = whyNotSameDisk(disk, disk.state.document.disk);
-  if (why !== undefined) return `its state was written for another disk: ${why}`;
+export function whyNotOurs(disk: Disk, machine: Machine): Message {
+  if (disk.stateTrouble !== undefined) return say("state-trouble", disk.stateTrouble);
+  if (!disk.state) return say("no-state");
+  const difference = whyNotSameDisk(disk, disk.state.document.disk);
+  if (difference !== undefined) return say("state-of-other-disk", difference);
   const { groupUuid } = disk.state.document;
   const group = machine.groups.find(({ uuid }) => uuid === groupUuid);
-  if (!group) return "its volume group was not found";
-  return `its volume group is not whole or not ours${group.trouble === undefined ? "" : `: ${group.trouble}`}`;
+  return group ? say("group-not-whole", group.trouble) : say("group-not-found");
 }
-
-const HINT_DISK =
-  "name the disk on the kernel command line, for example zshield.disk=serial:ABC123, or attach the right one";
 
 function isSelected(disk: Disk, { by, text }: DiskSelector): boolean {
   return disk[by] === text;

@@ -1,43 +1,48 @@
 /*
  * An error in words: what happened, what state the machine is in, what to do. Pure.
  */
-import { CommandError, Failure, Refusal, StepError, messageOf } from "../errors.ts";
+import { CommandError, Failure, Refusal, StepError, messageOf, wordsOf } from "../errors.ts";
+import { say } from "../model/messages.ts";
+import { english, type Words } from "../words.ts";
 
 export interface Explanation {
   readonly outcome: "refused" | "failed";
   readonly changed: boolean;
+  /** In English, for the log, the result and the plain lines. */
   readonly message: string;
   readonly hint: string;
   readonly lines: readonly string[];
+  /** For the screens, in their language. */
+  readonly said: { readonly message: Words; readonly hint: Words };
 }
 
 /** `quote` prints a command as it can be pasted. */
 export function explain(error: unknown, quote: (argv: readonly string[]) => string): Explanation {
   if (error instanceof StepError) {
-    const cause = error.cause;
-    const { changed } = error;
+    const { cause, changed, index, total, title } = error;
     const hint = changed
       ? cause instanceof Refusal
-        ? cause.hint
-        : "start the same recovery again: it goes on where it stopped"
-      : "correct the cause and start again";
+        ? cause.hintWords
+        : say("goes-on")
+      : say("correct-cause");
     return {
       outcome: changed ? "failed" : "refused",
       changed,
       message: error.message,
-      hint,
+      hint: english(hint),
       lines: [
         `FAILED at ${error.message}`,
         ...(cause instanceof CommandError ? commandLines(cause, quote) : []),
         changed
           ? "The disk has been changed and does not hold a complete system of this recovery yet."
           : "Nothing was changed on any disk.",
-        hint,
+        english(hint),
       ],
+      said: { message: say("at-step", index, total, title, causeOf(cause)), hint },
     };
   }
   if (error instanceof Failure) {
-    const { cause, message, hint } = error;
+    const { cause, message, hint, words, hintWords } = error;
     return {
       outcome: "failed",
       changed: true,
@@ -49,31 +54,38 @@ export function explain(error: unknown, quote: (argv: readonly string[]) => stri
         ...(cause instanceof Error && !(cause instanceof CommandError) ? [cause.message] : []),
         hint,
       ],
+      said: { message: words, hint: hintWords },
     };
   }
   if (error instanceof Refusal) {
+    const { message, hint, words, hintWords } = error;
     return {
       outcome: "refused",
       changed: false,
-      message: error.message,
-      hint: error.hint,
-      lines: [
-        "REFUSED, nothing was changed:",
-        ...error.message.split("\n"),
-        ...error.hint.split("\n"),
-      ],
+      message,
+      hint,
+      lines: [say("refused").english, ...message.split("\n"), ...hint.split("\n")],
+      said: { message: words, hint: hintWords },
     };
   }
+  const said = { message: say("bug", messageOf(error)), hint: say("report-bug") };
   return {
     outcome: "failed",
     changed: true,
-    message: `bug in zshield: ${messageOf(error)}`,
-    hint: "please report this with the lines above",
+    message: said.message.english,
+    hint: said.hint.english,
     lines: [
       "BUG in zshield; whether the disk was changed is not known:",
       ...String(error instanceof Error ? (error.stack ?? error.message) : error).split("\n"),
     ],
+    said,
   };
+}
+
+function causeOf(cause: unknown): Words {
+  return cause instanceof CommandError
+    ? say("command", cause.argv[0] ?? "?", cause.outcome)
+    : wordsOf(cause);
 }
 
 function commandLines(error: CommandError, quote: (argv: readonly string[]) => string): string[] {

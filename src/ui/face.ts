@@ -7,8 +7,10 @@ import type { DiskIdentity } from "../model/machine.ts";
 import type { Overview } from "../model/overview.ts";
 import type { Result } from "../model/result.ts";
 import type { Plan } from "../model/step.ts";
+import type { Words } from "../words.ts";
 import type { Choice } from "./choice.ts";
 import type { Explanation } from "./explain.ts";
+import type { Texts } from "./texts.ts";
 
 /** A plan and the disk under its name in this boot. */
 export interface Planned {
@@ -20,7 +22,7 @@ export interface Planned {
 
 /** What is told and needs no answer; every console can. */
 export interface Teller {
-  line(text: string): void;
+  line(words: Words): void;
   machine(overview: Overview): void;
   planned(planned: Planned): void;
   event(event: StepEvent): void;
@@ -38,6 +40,9 @@ export interface Asked {
 /** Which list of choices is meant: the machine, the verdict that was just given, or the plans to look at. */
 export type Question = "menu" | "verdict" | "which-plan";
 
+/** The lines of a text in the language of whoever reads it. */
+export type TextIn = (t: Texts) => readonly string[];
+
 export interface Face extends Teller {
   choose<C extends Choice>(question: Question, choices: readonly C[], asked?: Asked): Promise<C>;
   /** Whether the person typed what starts the plan. */
@@ -45,9 +50,9 @@ export interface Face extends Teller {
   /** From now on a recovery goes on; `cancel` ends it while nothing has been changed. */
   begin(planned: Planned, cancel: () => void): void;
   /** Shows a text until the person has read it. */
-  read(title: "plan" | "log", lines: readonly string[]): Promise<void>;
+  read(title: "plan" | "log", text: TextIn): Promise<void>;
   /** What was typed, without an echo. */
-  askSecret(prompt: string, asked?: Asked): Promise<string>;
+  askSecret(prompt: Words, asked?: Asked): Promise<string>;
   /** The success stays for a while before the machine ends; `attended`: somebody is there to read it. */
   finished(ending: string, attended: boolean): Promise<void>;
   /** Waits until every console has sent what it was given. */

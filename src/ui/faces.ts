@@ -94,7 +94,7 @@ export function joined(screen: Face, others: Face): Face {
     choose: (question, choices) => both((face, asked) => face.choose(question, choices, asked)),
     agree: (planned) => both((face, asked) => face.agree(planned, asked)),
     askSecret: (prompt) => both((face, asked) => face.askSecret(prompt, asked)),
-    read: (title, lines) => asker.read(title, lines),
+    read: (title, text) => asker.read(title, text),
     // Nobody is kept waiting for an Enter on another console.
     finished: (ending, attended) => screen.finished(ending, attended && asker === screen),
     drain: async () => void (await Promise.all([screen.drain(), others.drain()])),

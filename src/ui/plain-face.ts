@@ -1,6 +1,7 @@
 /*
  * The plain face: lines on every console at once, answers from any. What scripts and the slowest serial line read.
  */
+import { english } from "../words.ts";
 import { ordered } from "./choice.ts";
 import type { Consoles } from "./consoles.ts";
 import type { Face, Teller } from "./face.ts";
@@ -21,7 +22,7 @@ const MOST_LINES = 300;
 function plainTeller(consoles: Pick<Consoles, "line">): Teller {
   const tell = (lines: readonly string[]) => lines.forEach((line) => consoles.line(line));
   return {
-    line: consoles.line,
+    line: (words) => tell(english(words).split("\n")),
     machine: ({ machine }) => tell(machineLines(machine)),
     planned({ plan, resumedAt }) {
       tell(planLines(plan));
@@ -55,7 +56,8 @@ export function plainFace(consoles: Consoles): Face {
       }
     },
     begin: () => undefined,
-    async read(_title, lines) {
+    async read(_title, text) {
+      const lines = text(EN);
       const left = Math.max(0, lines.length - MOST_LINES);
       if (left > 0) consoles.line(EN.leftOut(left));
       for (const line of lines.slice(left)) {
@@ -64,7 +66,7 @@ export function plainFace(consoles: Consoles): Face {
         await Bun.sleep(0);
       }
     },
-    askSecret: (prompt, asked) => consoles.askSecret(prompt, asked?.signal),
+    askSecret: (prompt, asked) => consoles.askSecret(english(prompt), asked?.signal),
     finished: async () => undefined,
     drain: consoles.drain,
     close: () => undefined,

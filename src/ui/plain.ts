@@ -11,6 +11,7 @@ import type { Plan } from "../model/step.ts";
 import { printTime, visible } from "../model/text.ts";
 import type { Explanation } from "./explain.ts";
 import { EN } from "./texts-en.ts";
+import type { Texts } from "./texts.ts";
 
 export function machineLines(machine: Machine): string[] {
   const name = [machine.vendor, machine.model].filter((text) => text !== "").join(" ");
@@ -26,15 +27,13 @@ export function machineLines(machine: Machine): string[] {
   ];
 }
 
-export function planLines(plan: Plan): string[] {
+export function planLines(plan: Plan, t: Texts = EN): string[] {
   return [
-    `${EN.operations[plan.operation]}, version ${plan.version}, on ${describeDisk(plan.disk, printSize)}`,
-    plan.loses.length > 0
-      ? "WILL BE LOST:"
-      : `will be lost: nothing${plan.operation === "default" ? ", the disk is empty" : ""}`,
-    ...plan.loses.map((loss) => `  - ${EN.loss(loss)}`),
-    ...(plan.keeps.length === 0 ? [] : ["will be kept:"]),
-    ...plan.keeps.map((kept) => `  - ${EN.keeping(kept)}`),
+    t.plan(plan) + t.comma + t.onDisk(plan.disk),
+    plan.loses.length > 0 ? t.willBeLost : t.losesNothing(plan),
+    ...plan.loses.map((loss) => `  - ${t.loss(loss)}`),
+    ...(plan.keeps.length === 0 ? [] : [t.willBeKept]),
+    ...plan.keeps.map((kept) => `  - ${t.keeping(kept)}`),
   ];
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Keeping, Loss } from "../model/loss.ts";
 import { describeDisk, type DiskIdentity, type Machine } from "../model/machine.ts";
+import { describeFound } from "../model/messages.ts";
 import type { Operation } from "../model/operation.ts";
 import { describeWhyNot, type DiskRow, type Holding, type Overview } from "../model/overview.ts";
 import type { Result } from "../model/result.ts";
@@ -10,6 +11,7 @@ import { printSize } from "../model/size.ts";
 import type { BackupStatus } from "../model/status.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
+import { english, type Words } from "../words.ts";
 import type { Choice } from "./choice.ts";
 
 const operations: Record<Operation, string> = {
@@ -90,12 +92,15 @@ export const EN = {
       case "torn":
         return `an installed system, version ${holds.version}, whose volumes cannot be read: repair it`;
       case "foreign":
-        return holds.what;
+        return describeFound(holds.what);
     }
   },
   use: ({ use }: DiskRow) =>
     use.kind === "used" ? "this disk would be used" : `not used: ${describeWhyNot(use)}`,
   noDisk: "No disk was found.",
+  groupsTrouble: (trouble: string) => trouble,
+  /** A message, or what comes from outside as it is. */
+  say: (words: Words) => english(words),
   backup(backup: BackupStatus | undefined): string {
     if (!backup) return "Last backup: none";
     const { timeSeconds, version, sizeBytes, percent, valid } = backup;
@@ -115,17 +120,22 @@ export const EN = {
   choose: "What is to be done? Nothing is started before you choose.",
   whichPlan: "The plan of which recovery?",
   waiting: "One moment …",
-  password: "Type the rescue password and press Enter:",
 
   plan: ({ operation, version }: Plan) => `${operations[operation]}, version ${version}`,
   onDisk: (disk: DiskIdentity) => `on ${describeDisk(disk, printSize)}`,
   willBeLost: "WILL BE LOST:",
   nothingLost: "Nothing will be lost.",
+  /** The same in a list of steps. */
+  losesNothing: ({ operation }: Plan) =>
+    `will be lost: nothing${operation === "default" ? ", the disk is empty" : ""}`,
+  asksFirst: "a person is asked first",
+  asksNobody: "nobody is asked",
+  wouldGoOn: (step: number) => `an interrupted recovery would go on at step ${step}`,
   willBeKept: "will be kept:",
   loss(loss: Loss): string {
     switch (loss.kind) {
       case "content":
-        return `everything on this disk (${printSize(loss.sizeBytes)}): ${loss.what}`;
+        return `everything on this disk (${printSize(loss.sizeBytes)}): ${describeFound(loss.what)}`;
       case "everything": {
         const volumes = loss.volumes.map(
           ({ name, sizeBytes }) => `${name} (${printSize(sizeBytes)})`,

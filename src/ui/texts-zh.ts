@@ -4,25 +4,19 @@
 import type { Operation } from "../model/operation.ts";
 import type { Result } from "../model/result.ts";
 import { printSize } from "../model/size.ts";
-import type { StepKind } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
-import type { DiskIdentity } from "../model/machine.ts";
+import { chinese, whyNotZh } from "./messages-zh.ts";
+import { nameDisk, nameFound, nameRecorded, nameStep, nameTime, operations } from "./names-zh.ts";
 import { printSpan } from "./texts-en.ts";
 import type { Choice } from "./choice.ts";
 import type { Texts } from "./texts.ts";
-
-const operations: Record<Operation, string> = {
-  default: "恢复出厂设置",
-  latest: "恢复到最近的备份",
-  repair: "修复已安装的系统",
-};
 
 const choices: Record<Choice, string> = {
   ...operations,
   again: "重试：从中断处继续",
   anew: "从头重新开始恢复",
   menu: "恢复菜单",
-  golden: "启动黄金系统（只读）",
+  golden: "启动原始系统（只读）",
   plan: "查看计划：将要执行的命令",
   log: "查看日志",
   report: "把报告保存到 ZS-REPORTS U 盘",
@@ -38,48 +32,9 @@ const outcomes: Record<Result["outcome"], string> = {
   failed: "失败",
 };
 
-const STEPS: Record<StepKind, string> = {
-  "protect-disks": "把其他磁盘设为只读",
-  "open-golden": "打开卡上的原始系统（只读，逐块校验）",
-  "open-boot-files": "打开引导文件",
-  "check-golden": "通读原始系统，逐块校验",
-  "check-card": "检查卡上的救援系统和 GRUB",
-  "check-backup": "检查备份：有效、可读、可启动",
-  "claim-disk": "标记磁盘：正在安装",
-  "clear-disk": "清除磁盘上的内容",
-  "make-esp": "建立 ESP 并写入恢复记录",
-  "write-table": "写入分区表",
-  "open-esp": "打开磁盘的 ESP",
-  "clear-claim": "去掉安装标记",
-  "make-group": "建立卷组",
-  "restore-group": "如有需要，修复卷组的元数据",
-  "activate-group": "激活卷组",
-  "make-volume": "建立逻辑卷",
-  "make-filesystem": "建立文件系统",
-  "copy-tree": "复制原始系统",
-  "write-identity": "写入 fstab 和本机标识",
-  "configure-grub": "由新系统生成 GRUB 配置",
-  "verify-tree": "回读新系统并逐个文件比较",
-  "install-boot": "安装 GRUB（BIOS 和 UEFI）与救援系统",
-  "merge-backup": "把备份写回系统",
-  "check-filesystem": "检查恢复后的文件系统",
-  "check-root": "检查内核和模块是否齐全",
-  "switch-root": "切换到新系统",
-  "rename-volumes": "更改逻辑卷的名称",
-  "remove-volume": "删除逻辑卷",
-  "take-backup": "建立新的备份",
-  "check-snapshot": "检查快照",
-  "grow-volume": "扩大逻辑卷",
-  "tag-volume": "标记逻辑卷",
-  "watch-backup": "监视备份",
-  "tidy-esp": "清理 ESP 上的旧文件",
-  finish: "最后一次回读并关闭磁盘",
-};
-
-const diskOf = ({ model, serial, sizeBytes, path }: DiskIdentity) =>
-  `${model === "" ? "型号未知的磁盘" : model}，${serial === "" ? "无序列号" : `序列号 ${serial}`}，${printSize(sizeBytes)}（${path}）`;
 const sized = (bytes: number) => (bytes === 0 ? "" : `，${printSize(bytes)}`);
-const timeOf = (seconds: number) => (seconds === 0 ? "未记录的时间" : printTime(seconds));
+const sinceOf = (seconds: number) =>
+  seconds === 0 ? "备份之后，" : `${printTime(seconds)} 之后，`;
 
 export const ZH: Texts = {
   operations,
@@ -110,11 +65,12 @@ export const ZH: Texts = {
     );
   },
   card({ card, cardTrouble }) {
-    if (!card) return `卡：无（${cardTrouble ?? "未找到"}）`;
+    if (!card)
+      return `恢复卡：无（${cardTrouble === undefined ? "未找到" : nameRecorded(cardTrouble)}）`;
     const { product, version, lab } = card.description;
-    return `卡：${product} ${version}${lab ? "（实验用，禁止出货）" : ""}`;
+    return `恢复卡：${product} ${version}${lab ? "（实验用，禁止出货）" : ""}`;
   },
-  disk: diskOf,
+  disk: nameDisk,
   holds(holds) {
     switch (holds.kind) {
       case "card":
@@ -130,60 +86,47 @@ export const ZH: Texts = {
       case "torn":
         return `已安装的系统，版本 ${holds.version}，其逻辑卷无法读取：请修复`;
       case "foreign":
-        return holds.what;
+        return nameFound(holds.what);
     }
   },
-  use({ use }) {
-    switch (use.kind) {
-      case "used":
-        return "将使用此磁盘";
-      case "card":
-        return "不使用：这是恢复卡";
-      case "read-only":
-        return "不使用：只读";
-      case "in-use":
-        return `不使用：正在使用中（${use.by.join(", ")}）`;
-      case "removable":
-        return "不使用：可移动磁盘，且未被指定";
-      case "small":
-        return `不使用：小于所需的 ${printSize(use.neededBytes)}`;
-      case "not-named":
-        return "不使用：不是指定的磁盘";
-      case "several":
-        return "不使用：有多个磁盘可用";
-    }
-  },
+  use: ({ use }) => (use.kind === "used" ? "将使用此磁盘" : `不使用：${whyNotZh(use)}`),
   noDisk: "没有找到磁盘。",
+  groupsTrouble: (trouble) => `无法读取卷组：${nameRecorded(trouble)}`,
+  say: chinese,
   backup(backup) {
     if (!backup) return "最近的备份：无";
     const { timeSeconds, version, sizeBytes, percent, valid } = backup;
     return (
-      `最近的备份：${timeOf(timeSeconds)}，版本 ${version || "未记录"}，` +
+      `最近的备份：${nameTime(timeSeconds)}，版本 ${version || "未记录"}，` +
       `${printSize(sizeBytes)} 已用 ${percent} %，${valid ? "有效" : "无效！"}`
     );
   },
   lastRecovery: (last) =>
     last
       ? `上次恢复：${operations[last.operation as Operation] ?? last.operation}，版本 ${last.version}，` +
-        `${timeOf(last.timeSeconds ?? 0)}：${outcomes[last.outcome]}`
+        `${nameTime(last.timeSeconds ?? 0)}：${outcomes[last.outcome]}`
       : "上次恢复：无记录",
   noChinese: "zshield.lang=zh: this console cannot show Chinese",
   more: (count) => `… 还有 ${count} 行（D：详细信息）`,
   moreInLog: (count) => `… 还有 ${count} 行，见日志`,
   choose: "请选择操作。在您选择之前不会开始任何操作。",
-  whichPlan: "查看哪种恢复的计划?",
+  whichPlan: "查看哪种恢复的计划？",
   waiting: "请稍候 …",
-  password: "请输入恢复密码并按回车：",
 
   plan: ({ operation, version }) => `${operations[operation]}，版本 ${version}`,
-  onDisk: (disk) => `磁盘：${diskOf(disk)}`,
+  onDisk: (disk) => `磁盘：${nameDisk(disk)}`,
   willBeLost: "将会丢失：",
   nothingLost: "不会丢失任何数据。",
+  losesNothing: ({ operation }) =>
+    `不会丢失任何数据${operation === "default" ? "，磁盘是空白的" : ""}`,
+  asksFirst: "开始前会先询问",
+  asksNobody: "不询问，直接开始",
+  wouldGoOn: (step) => `被中断的恢复将从第 ${step} 步继续`,
   willBeKept: "将会保留：",
   loss(loss) {
     switch (loss.kind) {
       case "content":
-        return `此磁盘上的全部内容（${printSize(loss.sizeBytes)}）：${loss.what}`;
+        return `此磁盘上的全部内容（${printSize(loss.sizeBytes)}）：${nameFound(loss.what)}`;
       case "everything": {
         const volumes = loss.volumes.map(
           ({ name, sizeBytes }) => `${name}（${printSize(sizeBytes)}）`,
@@ -193,9 +136,12 @@ export const ZH: Texts = {
       case "system":
         return `已安装的系统及其设置（root 卷${sized(loss.sizeBytes)}）`;
       case "backup":
-        return `最近的备份（${timeOf(loss.timeSeconds)}${sized(loss.sizeBytes)}）`;
+        return `最近的备份（${nameTime(loss.timeSeconds)}${sized(loss.sizeBytes)}）`;
       case "changes":
-        return `${timeOf(loss.sinceSeconds)} 之后系统（root 卷）中的全部改动${loss.sizeBytes === 0 ? "" : `（${printSize(loss.sizeBytes)}）`}`;
+        return (
+          `${sinceOf(loss.sinceSeconds)}系统（root 卷）中的全部改动` +
+          (loss.sizeBytes === 0 ? "" : `（${printSize(loss.sizeBytes)}）`)
+        );
       case "words":
         return loss.text;
     }
@@ -207,7 +153,7 @@ export const ZH: Texts = {
       case "audit":
         return `审计数据（${kept.mount}${sized(kept.sizeBytes)}）`;
       case "backed-up":
-        return `${timeOf(kept.sinceSeconds)} 备份的系统（${kept.reason || "未注明原因"}${sized(kept.sizeBytes)}）`;
+        return `${kept.sinceSeconds === 0 ? "最近一次" : `${printTime(kept.sinceSeconds)} `}备份的系统（${kept.reason || "未注明原因"}${sized(kept.sizeBytes)}）`;
       case "all":
         return "已安装的系统、备份、用户数据和审计数据：只写入损坏的部分";
     }
@@ -218,11 +164,7 @@ export const ZH: Texts = {
       : `输入磁盘序列号（${serial}）的最后 ${answer.length} 个字符并按回车开始，或按 Esc 返回。`,
   wrong: "输入不正确。没有任何改动。",
 
-  step(step) {
-    const volume =
-      step.kind === "make-filesystem" ? step.device.split("/").at(-1) : "name" in step && step.name;
-    return volume ? `${STEPS[step.kind]} ${volume}` : STEPS[step.kind];
-  },
+  step: nameStep,
   stepOf: (index, total) => `第 ${index + 1} 步，共 ${total} 步`,
   whole: "总进度",
   left: (seconds) => `剩余 ${printSpan(seconds)}`,

@@ -1,7 +1,7 @@
 /*
- * Every text of the screens, in English and in Simplified Chinese. Chinese has the type of English, so a text
- * that is missing is a compile error. What comes from outside, and the reasons of refusals and failures, are
- * shown as they are. Owns: choosing the language.
+ * Every text of the screens, in English and in Simplified Chinese; the messages of refusals and failures come
+ * with `say`. Chinese has the type of English, so a text that is missing is a compile error. What comes from
+ * outside is shown as it is. Owns: choosing the language.
  */
 import { EN } from "./texts-en.ts";
 import { ZH } from "./texts-zh.ts";

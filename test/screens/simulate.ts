@@ -5,6 +5,7 @@
 import { Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
 import type { Ids } from "../../src/model/ids.ts";
+import { say } from "../../src/model/messages.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { Step } from "../../src/model/step.ts";
 import { successOf, type Result } from "../../src/model/result.ts";
@@ -51,7 +52,7 @@ export async function simulate(
   const pass = (seconds: number) => Bun.sleep((seconds * 1000) / speed);
   const checkCancelled = () => {
     if (on.signal.aborted && !changed) {
-      throw new Refusal("it was cancelled at the console", "choose again");
+      throw new Refusal(say("cancelled"), say("choose-again"));
     }
   };
   for (const [index, step] of plan.steps.entries()) {
@@ -79,7 +80,7 @@ export async function simulate(
     }
     if (step.kind === pauseAt) await stay(checkCancelled);
     if (step.kind === failAt) {
-      const at = { index, total: plan.steps.length, title: step.title, changed };
+      const at = { index, total: plan.steps.length, title: say("step", step), changed };
       throw new StepError(at, new Error("simulated: no space left on device"));
     }
     const seconds = total === 0 ? 0.2 : total / BYTES_PER_SECOND;

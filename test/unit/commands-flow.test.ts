@@ -17,6 +17,8 @@ import { successOf, type Result } from "../../src/model/result.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { Choice } from "../../src/ui/choice.ts";
 import type { Face } from "../../src/ui/face.ts";
+import { textsOf } from "../../src/ui/texts.ts";
+import { english } from "../../src/words.ts";
 import { config, disk, ids, machine } from "./example.ts";
 import { installedMachine, success } from "./screen-example.ts";
 
@@ -38,7 +40,7 @@ function person(answers: readonly string[], told: Told): Face {
   };
   const log = (text: string) => void told.did.push(text);
   return {
-    line: (text) => log(`line ${text}`),
+    line: (words) => log(`line ${english(words)}`),
     machine: () => log("machine"),
     planned: ({ plan }) => log(`planned ${plan.operation}`),
     event: () => undefined,
@@ -55,7 +57,7 @@ function person(answers: readonly string[], told: Told): Face {
       told.cancel = cancel;
       log("begin");
     },
-    read: async (title, lines) => log(`read ${title} ${lines.length > 0}`),
+    read: async (title, text) => log(`read ${title} ${text(textsOf("zh")).length > 0}`),
     askSecret: async () => next("secret"),
     finished: async (ending, attended) => log(`finished ${ending} ${attended}`),
     drain: async () => undefined,

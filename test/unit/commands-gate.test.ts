@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { makeGate, waitSeconds } from "../../src/commands/gate.ts";
+import { english, type Words } from "../../src/words.ts";
 import { ARGON2 } from "../../src/model/password.ts";
 
 /** A doorway whose person types these answers, and what they see and wait. */
@@ -12,13 +13,13 @@ function person(answers: readonly string[]) {
   const waits: number[] = [];
   const rest = [...answers];
   const doorway = {
-    async askSecret(question: string) {
-      seen.push(question);
+    async askSecret(question: Words) {
+      seen.push(english(question));
       const answer = rest.shift();
       if (answer === undefined) throw new Error("nobody types any more");
       return answer;
     },
-    say: (line: string) => void seen.push(line),
+    say: (words: Words) => void seen.push(english(words)),
   };
   const keeper = {
     verify: async (password: string) => password === "right",

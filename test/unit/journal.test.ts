@@ -80,14 +80,14 @@ test("two equal disks, one of them interrupted: that one is gone on with", () =>
 test("three attempts at one step, and it stops with the reason", () => {
   assert.is(whyStuck(journalAt("copy-tree", MOST_ATTEMPTS - 1)), undefined);
   assert.match(
-    whyStuck(journalAt("copy-tree", MOST_ATTEMPTS)) ?? "",
+    whyStuck(journalAt("copy-tree", MOST_ATTEMPTS))?.english ?? "",
     /no further in 3 attempts.*copy golden/,
   );
   const failed = {
     ...journalAt("copy-tree", MOST_ATTEMPTS),
     lastError: "copy-tree: rsync ended with exit code 11",
   };
-  assert.match(whyStuck(failed) ?? "", /exit code 11/);
+  assert.match(whyStuck(failed)?.english ?? "", /exit code 11/);
 });
 
 test("a root that does not read back is made again from its file system on", () => {

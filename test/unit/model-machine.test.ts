@@ -87,10 +87,14 @@ test("missing and unknown parts, another schema, no JSON at all", () => {
 test("a disk is known by serial, WWN, size and model, never by its path", () => {
   const here = disk({ wwn: "0x5" });
   assert.is(whyNotSameDisk({ ...here, path: "/dev/sdz" }, here), undefined);
-  assert.match(whyNotSameDisk({ ...here, serial: "X" }, here) ?? "", 'its serial number is "X"');
-  assert.match(whyNotSameDisk({ ...here, wwn: "" }, here) ?? "", "its WWN");
-  assert.match(whyNotSameDisk({ ...here, sizeBytes: 1 }, here) ?? "", "its size is 1 bytes");
-  assert.match(whyNotSameDisk({ ...here, model: "Y" }, here) ?? "", "its model");
+  for (const [changes, difference] of [
+    [{ serial: "X" }, { of: "serial", found: "X", wanted: "ZS-0001" }],
+    [{ wwn: "" }, { of: "wwn", found: "", wanted: "0x5" }],
+    [{ sizeBytes: 1 }, { of: "size", found: "1", wanted: String(here.sizeBytes) }],
+    [{ model: "Y" }, { of: "model", found: "Y", wanted: "QEMU HARDDISK" }],
+  ] as const) {
+    assert.equal(whyNotSameDisk({ ...here, ...changes }, here), difference);
+  }
 });
 
 test("a disk is named to people with what it tells of itself", () => {

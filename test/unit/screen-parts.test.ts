@@ -219,7 +219,7 @@ test("a question can be answered on any console; the other one is taken back, an
     asked.length = 0;
     const both = joined(face("screen", screen), face("others", others));
     assert.is(await both.choose("menu", ["log", "reboot"]), "log");
-    await both.read("log", []);
+    await both.read("log", () => []);
     await both.finished("reboot", true);
     const end = `screen ends, ${asker === "screen" ? "attended" : "alone"}`;
     assert.equal(asked.slice(-2), [`${asker} reads log`, end]);

@@ -36,10 +36,7 @@ test("of a long log the end is shown, and others have a turn meanwhile", async (
   const { face: plain, lines } = face();
   let turns = 0;
   const timer = setInterval(() => void (turns += 1), 0);
-  await plain.read(
-    "log",
-    Array.from({ length: 1000 }, (_, index) => `line ${index}`),
-  );
+  await plain.read("log", () => Array.from({ length: 1000 }, (_, index) => `line ${index}`));
   clearInterval(timer);
   assert.match(lines[0] ?? "", /700 earlier lines are left out/);
   assert.is(lines.length, 301);

@@ -9,7 +9,6 @@ import { visible } from "../../model/text.ts";
 import { ordered, type Choice } from "../choice.ts";
 import type { Asked, Face, Planned, Question } from "../face.ts";
 import { answerFor } from "../plain.ts";
-import { EN } from "../texts-en.ts";
 import type { Texts } from "../texts.ts";
 import { openCanvas } from "./canvas.ts";
 import { draw } from "./draw.ts";
@@ -155,8 +154,9 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
   };
 
   return {
-    line(text) {
-      known = { ...known, notes: [...known.notes, text].slice(-MOST_NOTES) };
+    line(words) {
+      const notes = [...known.notes, ...t.say(words).split("\n")];
+      known = { ...known, notes: notes.slice(-MOST_NOTES) };
       drawSoon();
     },
     machine(overview) {
@@ -207,14 +207,14 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       known = { ...runOf(planned), notes: [] };
       show({ kind: "running" });
     },
-    async read(title, lines) {
-      const scene: Scene = { kind: "read", title: t.choices[title], lines, top: 0 };
+    async read(title, text) {
+      const scene: Scene = { kind: "read", title: t.choices[title], lines: text(t), top: 0 };
       await ask(scene, ({ kind }) => (kind === "on" ? true : undefined));
     },
     askSecret(prompt, asked) {
       const scene: Scene = {
         kind: "secret",
-        prompt: prompt === EN.password ? t.password : prompt,
+        prompt: t.say(prompt),
         typed: "",
       };
       const take = (wanted: Wanted) => {

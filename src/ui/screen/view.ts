@@ -4,6 +4,7 @@
  */
 import { printSize } from "../../model/size.ts";
 import { visible } from "../../model/text.ts";
+import type { Words } from "../../words.ts";
 import { VERSION } from "../../version.ts";
 import type { Texts } from "../texts.ts";
 import type { Known, Run, Scene, Verdict } from "./known.ts";
@@ -146,7 +147,7 @@ function machineFacts({ overview, notice }: Known, t: Texts): BlockOf<"facts"> {
       `${row.use.kind === "used" ? ">" : "-"} ${t.disk(row.disk)}`,
       `    ${t.holds(row.holds)}${t.semicolon}${t.use(row)}`,
     ]),
-    ...(groupsTrouble === undefined ? [] : [groupsTrouble]),
+    ...(groupsTrouble === undefined ? [] : [t.groupsTrouble(groupsTrouble)]),
     t.backup(backup),
     t.lastRecovery(lastRecovery),
   ];
@@ -252,10 +253,13 @@ function verdict({ result, explanation }: Verdict, t: Texts): Block[] {
     const words = [t.done(result), t.goesOnInstalled];
     return [big, gap, ...words.map((text): Block => ({ kind: "text", text }))];
   }
-  const { message, hint } = explanation;
-  const lines = (text: string): Block => ({
+  const { message, hint } = explanation.said;
+  const lines = (words: Words): Block => ({
     kind: "facts",
-    lines: text.split("\n").map((line) => `  ${line}`),
+    lines: t
+      .say(words)
+      .split("\n")
+      .map((line) => `  ${line}`),
     more: t.moreInLog,
   });
   return [
