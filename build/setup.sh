@@ -79,6 +79,16 @@ lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens
 zbar-tools read the QR code of the screens'
+# Any browser of this family will do. Where there is none and no package of it (Ubuntu has a snap), its test fails and
+# says so; nothing else needs it.
+for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+  command -v "$browser" > /dev/null && break
+  browser=''
+done
+if [ -z "$browser" ] && apt-cache show chromium > /dev/null 2>&1; then
+  lab_packages="$lab_packages
+chromium open the page of collected reports"
+fi
 bench_packages='fio write in a guest and take the time'
 
 wanted=$card_packages

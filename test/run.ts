@@ -1,5 +1,6 @@
 /*
- * `npm test`: type check, format check, unit tests, the screens, then the QEMU scenarios in parallel lanes.
+ * `npm test`: type check, format check, unit tests, the screens, what needs programs of this
+ * host (loop devices, a browser), then the QEMU scenarios in parallel lanes.
  * A line for each, the reason and the serial log of what failed, and at the very end how many passed
  * and failed: checks, unit tests and scenarios each count as one.
  * Owns: the command line, the order and the report. Scenarios are in test/qemu, their tools in test/lab.
@@ -13,9 +14,9 @@ import { openContext, type Scenario } from "./lab/scenario.ts";
 import { PROJECT } from "./lab/scratch.ts";
 import { patience, stripEscapes } from "./lab/serial.ts";
 
-const USAGE = `bun test/run.ts [--only=unit|screens|qemu|soak] [NAME…] [--lanes=2] [--seed=N] [--list]
+const USAGE = `bun test/run.ts [--only=unit|screens|host|qemu|soak] [NAME…] [--lanes=2] [--seed=N] [--list]
   NAME picks the tests whose name holds it`;
-const KINDS = ["unit", "screens", "qemu", "soak"] as const;
+const KINDS = ["unit", "screens", "host", "qemu", "soak"] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Options {
@@ -48,11 +49,12 @@ async function main(): Promise<number> {
   const wants = (kind: Kind) => options.only === undefined || options.only === kind;
   const units = wants("unit") ? testFiles("test/unit", options) : [];
   const screens = wants("screens") ? testFiles("test/screens", options) : [];
-  const scenarios =
-    options.only === "unit" || options.only === "screens" ? [] : await loadScenarios(options);
+  const onHost = wants("host") ? testFiles("test/host", options) : [];
+  const scenarios = wants("qemu") || wants("soak") ? await loadScenarios(options) : [];
   if (options.isList) {
     for (const file of units) console.log(`unit  ${file}`);
     for (const file of screens) console.log(`screens  ${file}`);
+    for (const file of onHost) console.log(`host  ${file}`);
     for (const { name, minutes, title } of scenarios) {
       console.log(`qemu  ${name.padEnd(28)} ${String(minutes).padStart(4)} min  ${title}`);
     }
@@ -81,6 +83,10 @@ async function main(): Promise<number> {
     report(failure("screens", 0, "there are no tests in test/screens", []));
   }
   await inLanes(screens, options.lanes, async (file) => report(await runUnit(file)));
+  if (wants("host") && onHost.length === 0 && options.names.length === 0) {
+    report(failure("host", 0, "there are no tests in test/host", []));
+  }
+  await inLanes(onHost, options.lanes, async (file) => report(await runUnit(file)));
   const cards = (["small", "golden"] as const).filter((root) =>
     scenarios.some(({ needs }) => needs.includes(root)),
   );

@@ -1,0 +1,115 @@
+/*
+ * Finds what may be a factory report: regular files called `*.json` below directories. Links are not followed, and
+ * there are bounds: a stick or a share may hold anything. Reads one file after the other, as they are asked for.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { Refusal, messageOf } from "../errors.ts";
+import { MIB, printSize } from "../model/size.ts";
+import { visible } from "../model/text.ts";
+
+export interface ReadFile {
+  readonly name: string;
+  readonly content: Uint8Array | { readonly trouble: string };
+}
+
+export interface Bounds {
+  readonly fileBytes: number;
+  readonly files: number;
+  readonly depth: number;
+}
+
+export const BOUNDS: Bounds = { fileBytes: 16 * MIB, files: 20_000, depth: 32 };
+
+/** Every name once, in order. @throws Refusal where a directory is none, or there is more than the bounds allow. */
+export function* readReportFiles(
+  directories: readonly string[],
+  bounds = BOUNDS,
+): Generator<ReadFile> {
+  const seen = new Set<string>();
+  const names: string[] = [];
+  for (const directory of directories) {
+    // The one that was named may be a link, as a mount point in a home directory is.
+    if (kindOf(`${directory}/.`) !== "directory") {
+      throw new Refusal(
+        `${directory} is no directory`,
+        "name the directory that holds the reports",
+      );
+    }
+    for (const name of jsonFiles(directory, seen, bounds)) names.push(name);
+  }
+  for (const name of names) yield { name, content: readOne(name, bounds) };
+}
+
+/** `seen`: device and inode of what was found already, so that overlapping directories count once. */
+function* jsonFiles(
+  directory: string,
+  seen: Set<string>,
+  bounds: Bounds,
+  depth = 0,
+): Generator<string> {
+  const tooMuch = (what: string) =>
+    new Refusal(`${directory} holds ${what}`, "name the directories with the reports alone");
+  if (depth > bounds.depth) throw tooMuch(`directories more than ${bounds.depth} deep`);
+  let entries;
+  try {
+    entries = readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    throw new Refusal(`${directory} cannot be read: ${messageOf(error)}`);
+  }
+  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(directory, name);
+    const found = statOf(path);
+    if (!found) continue;
+    const isReport = found.isFile() && name.toLowerCase().endsWith(".json");
+    if (!isReport && !found.isDirectory()) continue;
+    const identity = `${found.dev}:${found.ino}`;
+    if (seen.has(identity)) continue;
+    seen.add(identity);
+    if (seen.size > bounds.files) throw tooMuch(`more than ${bounds.files} files and directories`);
+    if (isReport) yield path;
+    else yield* jsonFiles(path, seen, bounds, depth + 1);
+  }
+}
+
+function readOne(path: string, { fileBytes }: Bounds): ReadFile["content"] {
+  try {
+    // Whatever the name stands for now: no link, and nothing that would keep us waiting.
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = openSync(path, flags);
+    try {
+      const found = fstatSync(file);
+      if (!found.isFile()) return { trouble: "it is no file any more" };
+      if (found.size > fileBytes) {
+        return {
+          trouble: `it has ${printSize(found.size)}; no report has more than ${printSize(fileBytes)}`,
+        };
+      }
+      return readFileSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return { trouble: `it cannot be read: ${visible(messageOf(error))}` };
+  }
+}
+
+function kindOf(path: string): "directory" | undefined {
+  return statOf(path)?.isDirectory() === true ? "directory" : undefined;
+}
+
+function statOf(path: string) {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
