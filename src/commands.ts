@@ -10,15 +10,18 @@ import { TOOLS } from "./model/tools.ts";
 import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { check } from "./commands/check.ts";
+import { collect } from "./commands/collect.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { checkMasks } from "./commands/mask.ts";
 import { makePassword } from "./commands/password.ts";
 import { recover } from "./commands/recover.ts";
 import { restoreCancel, restoreLatest } from "./commands/restore.ts";
 import { checkGuardName, upgradeGuard } from "./commands/upgrade-guard.ts";
+
+import { writeCards } from "./commands/write-cards.ts";
 import { VERSION } from "./version.ts";
 
-type Values = Record<string, string | boolean | undefined>;
+type Values = Record<string, string | boolean | readonly string[] | undefined>;
 
 interface Verb {
   readonly name: string;
@@ -30,8 +33,7 @@ interface Verb {
   run(values: Values, words: readonly string[]): Promise<void>;
 }
 
-const text = (value: string | boolean | undefined) =>
-  typeof value === "string" ? value : undefined;
+const text = (value: Values[string]) => (typeof value === "string" ? value : undefined);
 
 export const VERBS: readonly Verb[] = [
   {
@@ -184,6 +186,36 @@ export const VERBS: readonly Verb[] = [
       for (const { name, purpose } of TOOLS) {
         console.log(values["purpose"] === true ? `${name}\t${purpose}` : name);
       }
+    },
+  },
+  {
+    name: "report",
+    usage: "report collect DIR… [--csv FILE] [--html FILE] [--json]",
+    summary: "make one table of the factory reports below directories",
+    options: { csv: { type: "string" }, html: { type: "string" }, json: { type: "boolean" } },
+    words: [2, Infinity],
+    run(values, [what, ...directories]) {
+      if (what !== "collect") throw new UsageError(`there is no report "${what}"`, "report");
+      return collect(directories, {
+        csv: text(values["csv"]),
+        html: text(values["html"]),
+        json: values["json"] === true,
+      });
+    },
+  },
+  {
+    name: "card",
+    usage: "card write IMAGE [DEVICE…] [--serial SERIAL]… [--yes]",
+    summary: "write a card image to one or many cards, and check what was written",
+    options: { serial: { type: "string", multiple: true }, yes: { type: "boolean" } },
+    words: [2, Infinity],
+    run(values, [what, image = "", ...devices]) {
+      if (what !== "write") throw new UsageError(`there is no card "${what}"`, "card");
+      const serials = Array.isArray(values["serial"]) ? (values["serial"] as string[]) : [];
+      if (devices.length + serials.length === 0) {
+        throw new UsageError("zshield card write needs a device, or --serial", "card");
+      }
+      return writeCards({ image, devices, serials, yes: values["yes"] === true });
     },
   },
   {

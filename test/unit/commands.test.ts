@@ -21,6 +21,12 @@ for (const [words, reason] of [
   ["upgrade-guard middle apt", /no moment "middle"/],
   ["check now", /takes 0 words/],
   ["mask list zfs-1.0.8.1-7.2-000000", /no "mask list"/],
+  ["report collect", /takes 2 or more words/],
+  ["report print x", /no report "print"/],
+  ["report collect x --xml y", /--xml/],
+  ["card write", /takes 2 or more words/],
+  ["card write card.img", /needs a device, or --serial/],
+  ["card read card.img /dev/sdb", /no card "read"/],
   ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
 ] as [string, RegExp][]) {
   test(`zshield ${words}`, async () => {

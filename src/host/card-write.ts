@@ -1,0 +1,160 @@
+/*
+ * One card: opened so that nobody else can have it, written, read back from the card itself, and its backup partition
+ * table moved to its real end. The first MiB, with the boot sector and the table, is written last: a card that was
+ * pulled out too early does not start.
+ * Owns: that order. The page cache is passed by both ways.
+ */
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { messageOf } from "../errors.ts";
+import { MIB, printSize } from "../model/size.ts";
+import { imageBytes, type CardImage } from "./card-image.ts";
+import { query, run, tellFailure } from "./command.ts";
+import { readPieces, writePieces, type Limits } from "./dd.ts";
+import { readSfdisk } from "./sfdisk.ts";
+
+export type CardPhase = "write" | "check" | "table";
+
+export interface CardProgress {
+  readonly phase: CardPhase;
+  readonly bytes: number;
+}
+
+/** A cheap card that tidies up may pause for half a minute. */
+const LIMITS: Limits = { stallMs: 180_000 };
+const HEAD_BYTES = MIB;
+const SECTOR_BYTES = 512;
+/** GPT's backup takes 33 sectors at the end. */
+const BACKUP_SECTORS = 33;
+
+/** @throws Error that says what was not done, and where. */
+export async function writeCard(
+  image: CardImage,
+  disk: { readonly path: string; readonly sizeBytes: number },
+  onProgress: (progress: CardProgress) => void,
+  limits = LIMITS,
+): Promise<void> {
+  const file = await openAlone(disk.path);
+  try {
+    await writeImage(image, disk.sizeBytes, file.fd, onProgress, limits);
+    await checkCard(image, disk.path, onProgress, limits);
+    onProgress({ phase: "table", bytes: 0 });
+    await moveBackupTable(disk);
+  } finally {
+    await file.close();
+  }
+  // The kernel forgets the partitions of before; where it cannot, it does when the card is put in again.
+  await run(["blockdev", "--rereadpt", disk.path], { timeoutMs: 60_000 }).catch(() => undefined);
+}
+
+/** Without O_EXCL a disk could be written under a file system that is mounted meanwhile. */
+async function openAlone(path: string) {
+  try {
+    return await open(path, constants.O_RDWR | constants.O_EXCL);
+  } catch (error) {
+    const isBusy = (error as { code?: unknown }).code === "EBUSY";
+    throw new Error(isBusy ? "somebody else uses it" : `it cannot be opened: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function writeImage(
+  image: CardImage,
+  diskBytes: number,
+  file: number,
+  onProgress: (progress: CardProgress) => void,
+  limits: Limits,
+): Promise<void> {
+  let done = 0;
+  const tell = (bytes: number) => onProgress({ phase: "write", bytes: (done = bytes) });
+  const zeros = new Uint8Array(MIB);
+  try {
+    tell(0);
+    // What an older table or a RAID left at both ends would be found by the next one who looks.
+    await writePieces(file, 0, [zeros], () => undefined, limits);
+    await writePieces(file, diskBytes - MIB, [zeros], () => undefined, limits);
+    const rest = imageBytes(image, HEAD_BYTES);
+    await writePieces(file, HEAD_BYTES, rest, tell, limits);
+    await writePieces(file, 0, [await readHead(image)], () => tell(image.sizeBytes), limits);
+  } catch (error) {
+    throw new Error(`it could not be written near ${printSize(done)}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function readHead(image: CardImage): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of imageBytes(image)) {
+    pieces.push(piece);
+    if ((bytes += piece.length) >= HEAD_BYTES) break;
+  }
+  return Buffer.concat(pieces).subarray(0, HEAD_BYTES);
+}
+
+async function checkCard(
+  image: CardImage,
+  path: string,
+  onProgress: (progress: CardProgress) => void,
+  limits: Limits,
+): Promise<void> {
+  onProgress({ phase: "check", bytes: 0 });
+  await run(["blockdev", "--flushbufs", path], { timeoutMs: limits.stallMs });
+  const hash = new Bun.CryptoHasher("sha256");
+  let bytes = 0;
+  const take = (piece: Uint8Array) => {
+    hash.update(piece);
+    onProgress({ phase: "check", bytes: (bytes += piece.length) });
+  };
+  try {
+    await readPieces(path, image.sizeBytes, take, limits);
+  } catch (error) {
+    throw new Error(`it could not be read back near ${printSize(bytes)}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (bytes !== image.sizeBytes) throw new Error(`it ends at ${printSize(bytes)}`);
+  if (hash.digest("hex") !== image.sha256) {
+    throw new Error("what it holds is not what was written: the card or its reader is bad");
+  }
+}
+
+/** After this the card differs from the image in the headers of the table only. */
+async function moveBackupTable({
+  path,
+  sizeBytes,
+}: {
+  readonly path: string;
+  readonly sizeBytes: number;
+}): Promise<void> {
+  try {
+    const before = await readSfdisk(path, SECTOR_BYTES);
+    await run([
+      "sfdisk",
+      "--quiet",
+      "--no-reread",
+      "--no-tell-kernel",
+      "--relocate",
+      "gpt-bak-std",
+      path,
+    ]);
+    await run(["blockdev", "--flushbufs", path]);
+    await query(["sfdisk", "--verify", path]);
+    const after = await readSfdisk(path, SECTOR_BYTES);
+    if (JSON.stringify(after) !== JSON.stringify(before)) throw new Error("its partitions changed");
+    const last = await readLastSector(path);
+    const wanted = sizeBytes / SECTOR_BYTES - BACKUP_SECTORS - 1;
+    if (last !== wanted) throw new Error(`it ends at sector ${last}, not ${wanted}`);
+  } catch (error) {
+    throw new Error(`its partition table is not right: ${tellFailure(error)}`, { cause: error });
+  }
+}
+
+async function readLastSector(path: string): Promise<number> {
+  const report = JSON.parse(await query(["sfdisk", "--json", path])) as {
+    readonly partitiontable?: { readonly lastlba?: number };
+  };
+  return report.partitiontable?.lastlba ?? 0;
+}
