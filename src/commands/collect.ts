@@ -45,7 +45,6 @@ function writeTo(path: string, text: string): void {
     throw new Failure(
       `${path} cannot be written: ${messageOf(error)}`,
       "what is in it may not be whole; the reports are as they were",
-      error,
     );
   }
 }
