@@ -3,6 +3,8 @@
  * and the executor performs the same objects. Owns: the types. No I/O.
  */
 import type { CardPart, GoldenDescription } from "./card.ts";
+import type { FactoryTest } from "./factory.ts";
+import type { BootProof, RootProof } from "./step.ts";
 
 /** A card's description: where it can be read, and the digest that it must have. */
 export interface CardReference {
@@ -181,6 +183,15 @@ export type Action =
     }
   /** A kernel with its initramfs and its modules, and a configuration of GRUB, below `root`. */
   | { readonly do: "check-bootable"; readonly root: string }
+  /** One factory test, unless it has ended before; what came of it is kept in the record. */
+  | {
+      readonly do: "factory-test";
+      readonly test: FactoryTest;
+      readonly proof?: RootProof | undefined;
+      readonly boot?: BootProof | undefined;
+    }
+  /** Every program in golden's factory-tests.d, in the order of their names. */
+  | { readonly do: "vendor-tests"; readonly seconds: number }
   | { readonly do: "use-boot"; readonly grub: string; readonly rescue: string }
   | { readonly do: "switch-root"; readonly group: string; readonly name: string }
   | {

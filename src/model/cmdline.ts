@@ -35,7 +35,7 @@ interface Parameter {
 export const PARAMETERS: readonly Parameter[] = [
   {
     name: "zshield_recovery=",
-    values: "default, latest, repair, menu",
+    values: "default, latest, repair, test, menu",
     meaning: "what to do; absent or empty: nothing",
   },
   {
@@ -55,7 +55,11 @@ export const PARAMETERS: readonly Parameter[] = [
     meaning: "keep the user and audit volumes, or not",
   },
   { name: "zshield.then=", values: "reboot, poweroff, halt, shell", meaning: "afterwards" },
-  { name: "zshield.test=", values: "yes, no", meaning: "factory tests after installing" },
+  {
+    name: "zshield.test=",
+    values: "yes, no",
+    meaning: "factory tests after an installation that asked nobody",
+  },
   { name: "zshield.ui=", values: "auto, screen, plain", meaning: "blessed screen or plain lines" },
   { name: "zshield.lang=", values: "en, zh", meaning: "language of the screens" },
 ];

@@ -47,6 +47,37 @@ const HoursText = v.pipe(
   v.transform((text) => Number(text.slice(0, -2)) * 3600),
 );
 
+/** A number of bytes; shares have no whole here. */
+const BytesText = v.pipe(
+  v.string('must be a text like "2 GiB"'),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const size = parseSize(dataset.value);
+    if (typeof size !== "string" && "bytes" in size) return size.bytes;
+    addIssue({ message: typeof size === "string" ? size : "must be a size in bytes, not a share" });
+    return NEVER;
+  }),
+);
+
+/** A day, as the second since 1970 that it begins with. */
+const DayText = v.pipe(
+  v.string('must be a day in quotes, like "2026-01-01"'),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const time = Date.parse(`${dataset.value}T00:00:00Z`);
+    const isDay = !Number.isNaN(time) && new Date(time).toISOString().startsWith(dataset.value);
+    if (isDay && time >= 0 && dataset.value.length === 10) return time / 1000;
+    addIssue({ message: 'must be a day like "2026-01-01"' });
+    return NEVER;
+  }),
+);
+
+const whole = (least: number, most: number) =>
+  v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(least, `must be ${least} to ${most}`),
+    v.maxValue(most, `must be ${least} to ${most}`),
+  );
+
 const VolumeName = v.pipe(
   v.string(),
   v.regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be small letters, digits, - and _, a letter first"),
@@ -162,6 +193,49 @@ const ConfigSchema = v.strictObject({
     }),
     {},
   ),
+  /** Without this table no factory tests are run; what a key expects, it requires. */
+  factory: v.optional(
+    v.strictObject({
+      /** What follows a PASS where the command line does not say. */
+      then: v.optional(v.picklist(["poweroff", "reboot", "halt"]), "poweroff"),
+      /** Bytes, at least. */
+      memory: v.optional(BytesText),
+      processors: v.optional(whole(1, 4096)),
+      "processor-flags": v.optional(
+        v.array(
+          v.pipe(v.string(), v.regex(/^[a-z0-9_]+$/, "must be flags as /proc/cpuinfo has them")),
+        ),
+        [],
+      ),
+      "network-ports": v.optional(whole(0, 256)),
+      "network-links": v.optional(whole(0, 256)),
+      "disk-model": v.optional(v.pipe(v.string(), v.nonEmpty("must not be empty"))),
+      /** Bytes, at least. */
+      "disk-size": v.optional(BytesText),
+      smart: v.optional(v.boolean("must be true or false"), false),
+      /** Bytes a second, at least. */
+      "read-rate": v.optional(BytesText),
+      "write-rate": v.optional(BytesText),
+      /** Seconds since 1970. */
+      "clock-after": v.optional(DayText),
+      watchdog: v.optional(v.boolean("must be true or false"), false),
+      sensors: v.optional(
+        v.array(
+          v.pipe(
+            v.strictObject({
+              name: v.pipe(v.string(), v.nonEmpty("must not be empty")),
+              least: v.number("must be a number"),
+              most: v.number("must be a number"),
+            }),
+            v.check(({ least, most }) => least <= most, "least is more than most"),
+          ),
+        ),
+        [],
+      ),
+      /** Time limit of each test of the vendor's. */
+      "test-seconds": v.optional(whole(1, 86_400), 300),
+    }),
+  ),
   rescue: v.optional(
     v.strictObject({
       /** Of the password that the rescue system asks a person for; "": it asks for none. */
@@ -184,6 +258,7 @@ const ConfigSchema = v.strictObject({
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
+export type FactoryConfig = NonNullable<Config["factory"]>;
 
 const NAME = "zshield.toml";
 
@@ -198,6 +273,10 @@ export function checkConfig(value: unknown): Config {
   const { smallest } = config.disk;
   if (!("bytes" in smallest)) {
     throw new Refusal(`${NAME}: disk.smallest: must be a size in bytes, not a share`);
+  }
+  const { "network-ports": ports, "network-links": links } = config.factory ?? {};
+  if (links !== undefined && ports !== undefined && links > ports) {
+    throw new Refusal(`${NAME}: factory.network-links: ${links} links on ${ports} ports`);
   }
   const faults = faultsOfLayout(config, smallest.bytes);
   if (faults.length > 0) {

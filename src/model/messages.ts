@@ -146,6 +146,10 @@ export const MESSAGES = {
     `${on(disk)} has no whole copy of GRUB's files and of the rescue system, and ` +
     `there is no card (${cardTrouble ?? "none was found"})`,
 
+  "no-factory-tests": (): string =>
+    "there are no factory tests: the zshield.toml of this rescue system has no table [factory]",
+  "card-with-tests": (): string => "start from a card that has one",
+
   // Before the first write.
   cancelled: (): string => "it was cancelled at the console",
   "not-agreed": (): string => "the answer was not the one that starts it",

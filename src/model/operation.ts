@@ -5,6 +5,7 @@
 /**
  * `default`: a new root from golden. `latest`: the last backup is put back. `repair`: what a power cut in
  * the running system may have left (volumes being changed, the boot loader) is put in order; loses nothing.
+ * `test`: the factory tests; what is installed stays as it is.
  */
-export const OPERATIONS = ["default", "latest", "repair"] as const;
+export const OPERATIONS = ["default", "latest", "repair", "test"] as const;
 export type Operation = (typeof OPERATIONS)[number];

@@ -3,6 +3,7 @@
  * would be used, the backup, the last recovery. Made by plan/overview.ts, shown by the screens.
  * Owns: the types, and why a disk is not used in English words. No I/O.
  */
+import type { FactoryState } from "./factory-state.ts";
 import type { Found } from "./loss.ts";
 import type { Disk, Machine } from "./machine.ts";
 import type { Operation } from "./operation.ts";
@@ -15,6 +16,8 @@ export interface Overview {
   /** Of the installation that was found; absent without one, or without a backup. */
   readonly backup?: BackupStatus;
   readonly lastRecovery?: LastRecovery;
+  /** Of the factory tests; absent where they were not run. */
+  readonly factory?: Pick<FactoryState, "verdict" | "reason">;
 }
 
 export interface DiskRow {

@@ -6,6 +6,9 @@ export const AT = {
   card: "/run/zshield/card",
   esp: "/run/zshield/esp",
   root: "/run/zshield/root",
+  /** While the factory tests run. */
+  user: "/run/zshield/user",
+  audit: "/run/zshield/audit",
   stick: "/run/zshield/stick",
   /** The description of the card that is in the machine. */
   cardDescription: "/run/zshield/card/zshield/card.json",
@@ -14,6 +17,9 @@ export const AT = {
   look: "/run/zshield/look-",
   goldenDevice: "/dev/mapper/zshield-golden",
 } as const;
+
+/** Below a root: the vendor's factory tests. */
+export const VENDOR_TESTS = "usr/lib/zshield/factory-tests.d";
 
 /** The ZSHIELD-RESULT line of the last recovery in this boot; dracut/50zshield/stopped.sh reads it too. */
 export const RESULT_FILE = "/run/zshield/result";

@@ -3,6 +3,7 @@
  * Owns: schema of the ZSHIELD-RESULT line, and what a success is. No I/O.
  */
 import * as v from "valibot";
+import { TEST_OUTCOMES, VERDICTS } from "./factory.ts";
 import { identityOf, type DiskIdentity } from "./machine.ts";
 import { OPERATIONS } from "./operation.ts";
 import type { Plan } from "./step.ts";
@@ -32,6 +33,12 @@ export const ResultSchema = v.strictObject({
   peakMemoryBytes: v.number(),
   /** The step at which an interrupted recovery was taken up, counted from 1; absent if it was not one. */
   resumedAt: v.optional(v.number()),
+  /** Of the factory tests. */
+  verdict: v.optional(v.picklist(VERDICTS)),
+  /** Absent where they are too many for a line; the reports have them all. */
+  tests: v.optional(
+    v.array(v.strictObject({ name: v.string(), outcome: v.picklist(TEST_OUTCOMES) })),
+  ),
   error: v.optional(
     v.strictObject({ message: v.string(), hint: v.string(), step: v.optional(v.string()) }),
   ),

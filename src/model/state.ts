@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { FactoryState } from "./factory-state.ts";
 import { Journal } from "./journal.ts";
 import { OPERATIONS, type Operation } from "./operation.ts";
 import { ResultSchema } from "./result.ts";
@@ -38,16 +39,21 @@ export const StateDocument = v.strictObject({
   lastResult: v.optional(ResultSchema),
   /** When that was, in seconds since 1970 by the box's clock; records of older versions lack it. */
   lastResultSeconds: v.optional(v.number()),
+  /** How often root had been mounted for writing when the installation ended, as its superblock counts. */
+  rootMounts: v.optional(v.number()),
+  /** The factory tests of what is installed; absent where none were asked for. */
+  factory: v.optional(FactoryState),
 });
 export type StateDocument = v.InferOutput<typeof StateDocument>;
 
 /**
- * `installed`: GRUB boots root. `requested`: the running system asked for `operation` at the next start;
- * nothing has been changed yet. `changing`: the running system is changing its volumes; should the power
+ * `installed`: GRUB boots root. `requested`: `operation` is to be done at the next start, asked for by the running
+ * system (its backup) or by an installation (the factory tests); nothing has been changed for it yet. `failed`: the
+ * factory tests did, and GRUB starts the menu of the rescue system. `changing`: the running system is changing its volumes; should the power
  * fail now, the rescue system looks after them first (LVM flushes nothing). `recovering`: a recovery has
  * begun, and root counts as whole only when it has ended.
  */
-export const PHASES = ["installed", "requested", "changing", "recovering"] as const;
+export const PHASES = ["installed", "requested", "changing", "recovering", "failed"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** What GRUB reads, as variables `zs_…`, besides the agent's own document. */
@@ -62,6 +68,22 @@ export interface StateRecord {
   readonly grub: string;
   readonly rescue: string;
   readonly document: StateDocument;
+}
+
+/** The record when nothing is going on: what GRUB starts then follows from the factory tests. */
+export function atRest(record: StateRecord): StateRecord {
+  const { factory } = record.document;
+  if (factory === undefined || factory.verdict === "PASS") return { ...record, phase: "installed" };
+  return {
+    ...record,
+    phase: factory.verdict === "FAIL" ? "failed" : "requested",
+    operation: "test",
+  };
+}
+
+/** By `zshield restore latest`, which has asked; an installation requests the factory tests. */
+export function isRestoreRequested({ phase, operation }: StateRecord): boolean {
+  return phase === "requested" && operation === "latest";
 }
 
 /** The environment block, exactly STATE_BYTES long. @throws Error if it does not fit. */

@@ -3,6 +3,7 @@
  */
 import type { Alarm } from "./alarm.ts";
 import type { BackupTags } from "./backup.ts";
+import type { Operation } from "./operation.ts";
 import type { Result } from "./result.ts";
 import type { Phase } from "./state.ts";
 
@@ -12,6 +13,8 @@ export interface Status {
   readonly root: string;
   /** "" without an installation. */
   readonly phase: Phase | "";
+  /** What is asked for, where the phase is `requested`. */
+  readonly operation?: Operation;
   readonly backup?: BackupStatus;
   readonly lastRecovery?: LastRecovery;
   /** Told since the last backup was taken. */

@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { GoldenDescription } from "./card.ts";
+import { FactoryTest } from "./factory.ts";
 import { Keeping, Loss } from "./loss.ts";
 import { OPERATIONS } from "./operation.ts";
 
@@ -31,6 +32,29 @@ export type PlannedPartition = v.InferOutput<typeof PlannedPartition>;
 
 /** A file that recovery writes into the new root, on top of what golden holds. */
 const PlannedFile = v.strictObject({ path: Text, mode: v.number(), text: Text });
+
+/** What an installed root has to be, file by file. */
+const TreeProof = v.strictObject({
+  manifest: v.strictObject({ path: Text, sha256: Text }),
+  files: v.array(PlannedFile),
+  /** Paths that may differ from golden, `/x/` with everything below it. */
+  mayDiffer: v.array(Text),
+  bytes: Bytes,
+});
+
+/** The same for a root that may have been started since: `mounts` is what its superblock counted before. */
+const RootProof = v.strictObject({ ...TreeProof.entries, device: Text, mounts: v.number() });
+export type RootProof = v.InferOutput<typeof RootProof>;
+
+/** Digest of the card's description, and the directories on the disk's ESP that are made of it. */
+const BootProof = v.strictObject({
+  card: Text,
+  boot: Text,
+  grub: Text,
+  rescue: Text,
+  sectorBytes: Bytes,
+});
+export type BootProof = v.InferOutput<typeof BootProof>;
 
 /** Where GRUB and the rescue system are taken from: the card, or the disk's own ESP. */
 const BootSource = v.picklist(["card", "disk"]);
@@ -159,11 +183,7 @@ export const Step = v.variant("kind", [
     kind: v.literal("verify-tree"),
     device: Text,
     fileSystem: v.literal("ext4"),
-    manifest: v.strictObject({ path: Text, sha256: Text }),
-    files: v.array(PlannedFile),
-    /** Paths that may differ from golden, `/x/` with everything below it. */
-    mayDiffer: v.array(Text),
-    bytes: Bytes,
+    ...TreeProof.entries,
   }),
   v.strictObject({
     ...common,
@@ -237,6 +257,27 @@ export const Step = v.variant("kind", [
   }),
   /** Lets dmeventd make a snapshot larger while it fills. In the running system only. */
   v.strictObject({ ...common, kind: v.literal("watch-backup"), group: Text, name: Text }),
+  /** For the factory tests: root read-only, the user and audit volumes to write to. */
+  v.strictObject({
+    ...common,
+    kind: v.literal("open-volumes"),
+    group: Text,
+    fileSystem: v.literal("ext4"),
+    root: Text,
+    user: Text,
+    audit: Text,
+  }),
+  v.strictObject({
+    ...common,
+    kind: v.literal("factory-test"),
+    test: FactoryTest,
+    /** For the test of the root; absent without the card that has its manifest. */
+    proof: v.optional(RootProof),
+    /** For the test of the boot loader. */
+    boot: v.optional(BootProof),
+  }),
+  /** The programs that golden brings; `seconds`: time limit of each. */
+  v.strictObject({ ...common, kind: v.literal("vendor-tests"), seconds: v.number() }),
   v.strictObject({ ...common, kind: v.literal("tidy-esp"), keep: v.array(Text) }),
   v.strictObject({ ...common, kind: v.literal("finish") }),
 ]);
@@ -257,6 +298,8 @@ export const Plan = v.strictObject({
   /** The partition that holds the group; LVM is shown no other device. */
   physicalVolume: Text,
   reportVolume: Text,
+  /** The factory tests follow this installation; absent: they do not. */
+  tests: v.optional(v.boolean()),
   steps: v.array(Step),
 });
 export type Plan = v.InferOutput<typeof Plan>;

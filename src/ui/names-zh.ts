@@ -12,6 +12,7 @@ export const operations: Record<Operation, string> = {
   default: "恢复出厂设置",
   latest: "恢复到最近的备份",
   repair: "修复已安装的系统",
+  test: "运行出厂测试",
 };
 
 const STEPS: Record<StepKind, string> = {
@@ -48,14 +49,23 @@ const STEPS: Record<StepKind, string> = {
   "grow-volume": "扩大逻辑卷",
   "tag-volume": "标记逻辑卷",
   "watch-backup": "监视备份",
+  "open-volumes": "打开已安装的系统（只读）和数据卷",
+  "factory-test": "出厂测试",
+  "vendor-tests": "厂商的出厂测试",
   "tidy-esp": "清理 ESP 上的旧文件",
   finish: "最后一次回读并关闭磁盘",
 };
 
 export function nameStep(step: Step): string {
-  const volume =
-    step.kind === "make-filesystem" ? step.device.split("/").at(-1) : "name" in step && step.name;
-  return volume ? `${STEPS[step.kind]} ${volume}` : STEPS[step.kind];
+  const name = nameIn(step);
+  return name ? `${STEPS[step.kind]} ${name}` : STEPS[step.kind];
+}
+
+/** Of a volume, or of a test. */
+function nameIn(step: Step): string | undefined {
+  if (step.kind === "make-filesystem") return step.device.split("/").at(-1);
+  if (step.kind === "factory-test") return step.test.name;
+  return "name" in step ? step.name : undefined;
 }
 
 export const nameDisk = ({ model, serial, sizeBytes, path }: DiskIdentity) =>

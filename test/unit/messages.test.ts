@@ -100,6 +100,8 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
     [3, say("its-end"), say("power-failed")],
   ],
   "power-failed": [[]],
+  "no-factory-tests": [[]],
+  "card-with-tests": [[]],
   "anew-or-broken": [[]],
   torn: [[here]],
   "repair-first": [[]],

@@ -46,7 +46,7 @@ for (const [text, ...wanted] of [
   ["zshield_recovery", /no parameter "zshield_recovery"/],
   [
     "zshield_recovery=defualt",
-    /zshield_recovery=defualt: must be default or latest or repair or menu/,
+    /zshield_recovery=defualt: must be default or latest or repair or test or menu/,
   ],
   ["zshield.keeep=nothing", /no parameter "zshield\.keeep="/],
   ["zshield.keep=", /zshield\.keep=: must be data or nothing/],
@@ -66,7 +66,7 @@ for (const [text, ...wanted] of [
       assert.instance(error, Refusal);
       const { message, hint } = error as Refusal;
       for (const pattern of wanted) assert.match(message, pattern);
-      assert.match(hint, /zshield_recovery= {2}default, latest, repair, menu/);
+      assert.match(hint, /zshield_recovery= {2}default, latest, repair, test, menu/);
       return;
     }
     assert.unreachable("it was not refused");

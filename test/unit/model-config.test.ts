@@ -53,6 +53,20 @@ for (const [text, ...wanted] of [
   ["[rescue]\ngrub-user = 'a b'", /rescue\.grub-user: must be letters/],
   ["[rescue]\ngrub-password-hash = 'letmein'", /must be a hash as grub-mkpasswd-pbkdf2/],
   ["[rescue]\npassword = 'letmein'", /rescue\.password: there is no such key/],
+  ["[factory]\nmemory = '50 %'", /factory\.memory: must be a size in bytes, not a share/],
+  ["[factory]\nmemory = 2", /factory\.memory: must be a text like/],
+  ["[factory]\ndisk-size = 'much'", /factory\.disk-size: "much" is not a size/],
+  ["[factory]\nthen = 'shell'", /factory\.then:/],
+  ["[factory]\nprocessors = 0", /factory\.processors: must be 1 to 4096/],
+  ["[factory]\nprocessor-flags = ['AES']", /factory\.processor-flags\.0: must be flags/],
+  ["[factory]\nnetwork-ports = 1\nnetwork-links = 2", /network-links: 2 links on 1 ports/],
+  ["[factory]\nclock-after = '2026-02-30'", /factory\.clock-after: must be a day/],
+  ["[factory]\nclock-after = 2026-01-01", /factory\.clock-after: must be a day in quotes/],
+  ["[factory]\nsmart = 'yes'", /factory\.smart: must be true or false/],
+  ["[factory]\nsensors = [{ name = 'a', least = 2, most = 1 }]", /least is more than most/],
+  ["[factory]\nsensors = [{ name = 'a', least = 2 }]", /factory\.sensors\.0\.most: is missing/],
+  ["[factory]\ntest-seconds = 0", /factory\.test-seconds: must be 1 to 86400/],
+  ["[factory]\nmemroy = '2 GiB'", /factory\.memroy: there is no such key/],
   ["= 3", /is not TOML/],
   ["[disk]\nsmallst = 1\n[volume.root]\nsize = 12", /disk\.smallst/, /volume\.root\.size/],
 ] as [string, ...RegExp[]][]) {
@@ -79,6 +93,25 @@ test("no fault of a hash repeats what may be a password", () => {
 test("the card's own zshield.toml holds exactly the defaults", async () => {
   const text = await Bun.file(new URL("../../build/zshield.toml", import.meta.url).pathname).text();
   assert.equal(parseConfig(text), checkConfig({}));
+});
+
+test("the factory tests that it shows as a comment are a table that is taken", async () => {
+  const text = await Bun.file(new URL("../../build/zshield.toml", import.meta.url).pathname).text();
+  const lines = text.split("\n").filter((line) => /^# (\[factory\]|[a-z-]+ = )/.test(line));
+  const { factory } = parseConfig(lines.map((line) => line.slice(2)).join("\n"));
+  assert.is(factory?.memory, 2 * GIB);
+  assert.is(factory?.["read-rate"], 50 * MIB);
+  assert.is(factory?.["clock-after"], Date.UTC(2026, 0, 1) / 1000);
+  assert.equal(factory?.sensors, [{ name: "Core 0", least: 5, most: 80 }]);
+  assert.is(lines.length - 1, Object.keys(factory ?? {}).length);
+});
+
+test("without the table there are no factory tests; an empty one has all of them", () => {
+  assert.is(checkConfig({}).factory, undefined);
+  assert.equal(checkConfig({ factory: {} }).factory, {
+    ...{ then: "poweroff", "processor-flags": [], smart: false, watchdog: false },
+    ...{ sensors: [], "test-seconds": 300 },
+  });
 });
 
 test("500 GB: a fifth for root, since 100 GiB would be more", () => {
