@@ -7,14 +7,16 @@ import { join } from "node:path";
 import { Refusal, StepError, messageOf } from "./errors.ts";
 import { afterFailure, freshJournal, whyStuck, type Journal } from "./model/journal.ts";
 import type { StepEvent } from "./model/event.ts";
-import type { DiskIdentity } from "./model/machine.ts";
+import { UNTESTED, type FactoryState } from "./model/factory-state.ts";
+import type { DiskIdentity, Machine } from "./model/machine.ts";
 import { identityOf } from "./model/machine.ts";
 import { say } from "./model/messages.ts";
 import type { Result } from "./model/result.ts";
-import { STATE_DIRECTORY, type StateRecord } from "./model/state.ts";
+import { atRest, STATE_DIRECTORY, type StateRecord } from "./model/state.ts";
 import type { Plan, StepKind } from "./model/step.ts";
 import { AT } from "./model/places.ts";
 import { actionsFor } from "./plan/actions.ts";
+import type { FactoryWorld } from "./host/factory-run.ts";
 import { perform, type World } from "./host/perform.ts";
 import { isMounted } from "./host/mounts.ts";
 import { readState, writeState } from "./host/state-files.ts";
@@ -34,6 +36,8 @@ export interface Execution {
   /** The journal to go on with; undefined: from the beginning. */
   readonly journal: Journal | undefined;
   readonly claimAttempts: number;
+  /** As it was found in this boot, for factory tests. */
+  readonly machine?: Machine;
   onEvent(event: StepEvent): void;
   log(line: string): void;
   /** Ends it, as a refusal, as long as nothing has been changed; afterwards nothing does. */
@@ -68,6 +72,15 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
     record = { ...record, sequence: record.sequence + 1 };
     writeState(join(AT.esp, STATE_DIRECTORY), record);
   };
+
+  const factoryWorld = (machine: Machine): FactoryWorld => ({
+    ...{ plan, machine, disk, log: execution.log },
+    state: () => record.document.factory ?? UNTESTED,
+    async keep(factory) {
+      record = { ...record, document: { ...record.document, factory } };
+      await save({});
+    },
+  });
 
   // Up to the first write; in long steps that only look, too, by their progress.
   const checkCancelled = () => {
@@ -104,6 +117,7 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
         bytes = done;
         tell("progress", total);
       },
+      ...(execution.machine === undefined ? {} : { factory: factoryWorld(execution.machine) }),
       recordAfterStep: () =>
         (record = withJournal(record, { ...journal, next: index + 1, begun: 0 })),
       updateRecord({ groupUuid, ...patch }) {
@@ -150,34 +164,72 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
   return { steps: journal.done, record, resumedAt };
 }
 
-/** Ends the recovery on the disk: GRUB boots the installed system from now on. */
+/** What is known when the last step is done. */
+export interface End {
+  readonly nowSeconds: number;
+  /** Of a root that was made anew. */
+  readonly rootMounts?: number;
+}
+
+/**
+ * Ends the recovery on the disk, in one write: what GRUB starts from now on is the installed system, or what follows
+ * from the factory tests. Returns the record.
+ */
 export function closeJournal(
   record: StateRecord,
   plan: Plan,
   result: Result,
-  nowSeconds: number,
-): void {
-  const directory = join(AT.esp, STATE_DIRECTORY);
-  const { journal: _journal, ...document } = record.document;
-  const closed: StateRecord = {
-    ...record,
-    sequence: record.sequence + 1,
-    phase: "installed",
-    document: {
-      ...document,
-      version: plan.version,
-      lastResult: result,
-      lastResultSeconds: nowSeconds,
-    },
-  };
-  writeState(directory, closed);
+  end: End,
+): StateRecord {
+  const closed = closedRecord(record, plan, result, end);
+  writeState(join(AT.esp, STATE_DIRECTORY), closed);
+  return closed;
 }
 
-/** The state as the disk has it. @throws Error if it is not what a finished recovery leaves. */
-export function checkClosed(): void {
+/** An installation is not tested yet, whatever was found before it; all else leaves what the tests found. */
+export function closedRecord(
+  record: StateRecord,
+  plan: Plan,
+  result: Result,
+  { nowSeconds, rootMounts: counted }: End,
+): StateRecord {
+  const { journal: _journal, factory: before, rootMounts: kept, ...document } = record.document;
+  const factory = factoryAfter(before, plan, result);
+  const rootMounts = { default: counted, latest: undefined, repair: kept, test: kept }[
+    plan.operation
+  ];
+  // Tests recover nothing: what is told of the last recovery stays.
+  const last =
+    plan.operation === "test" ? {} : { lastResult: result, lastResultSeconds: nowSeconds };
+  return atRest({
+    ...record,
+    sequence: record.sequence + 1,
+    document: {
+      ...document,
+      ...last,
+      version: plan.version,
+      ...(rootMounts === undefined ? {} : { rootMounts }),
+      ...(factory === undefined ? {} : { factory }),
+    },
+  });
+}
+
+function factoryAfter(
+  before: FactoryState | undefined,
+  plan: Plan,
+  { verdict, error }: Result,
+): FactoryState | undefined {
+  if (plan.operation === "default") return plan.tests === true ? UNTESTED : undefined;
+  if (plan.operation !== "test" || before === undefined || verdict === undefined) return before;
+  return { ...before, verdict, ...(error === undefined ? {} : { reason: error.message }) };
+}
+
+/** @throws Error if the state, as the disk has it, is not this record. */
+export function checkClosed({ phase, sequence }: StateRecord): void {
   const state = readState(join(AT.esp, STATE_DIRECTORY));
   const record = "record" in state ? state.record : undefined;
-  if (record?.phase === "installed" && record.document.journal === undefined) return;
+  const isSame = record?.phase === phase && record.sequence === sequence;
+  if (isSame && record.document.journal === undefined) return;
   throw new Error(
     `the state on the ESP does not read back: ${"trouble" in state ? state.trouble : "it is not closed"}`,
   );

@@ -1,6 +1,8 @@
 /*
- * Checking a file system: a look that writes nothing, and a repair only where the look found faults.
+ * Checking a file system: a look that writes nothing, and a repair only where the look found faults. And what its
+ * superblock tells.
  */
+import { open } from "node:fs/promises";
 import { CommandError } from "../errors.ts";
 import { query, run, tellFailure } from "./command.ts";
 
@@ -31,4 +33,22 @@ function hasFoundFaults(error: unknown): boolean {
   return (
     error instanceof CommandError && error.outcome.kind === "exit" && error.outcome.code === FAULTY
   );
+}
+
+/** `s_mnt_count` and `s_magic` in ext4's superblock (Documentation/filesystems/ext4/super.rst). */
+const SUPERBLOCK = 1024;
+const MOUNT_COUNT = 0x34;
+const MAGIC = { at: 0x38, value: 0xef53 } as const;
+
+/** How often it was mounted for writing since it was made or checked. @throws Error if it is no ext4. */
+export async function readMountCount(device: string): Promise<number> {
+  const file = await open(device, "r");
+  try {
+    const block = Buffer.alloc(64);
+    await file.read(block, 0, block.length, SUPERBLOCK);
+    if (block.readUInt16LE(MAGIC.at) !== MAGIC.value) throw new Error(`${device} holds no ext4`);
+    return block.readUInt16LE(MOUNT_COUNT);
+  } finally {
+    await file.close();
+  }
 }

@@ -23,6 +23,7 @@ import type { Plan } from "../model/step.ts";
 import { query, run } from "./command.ts";
 import { writeBootImages } from "./boot-images.ts";
 import { checkSnapshot, checkValid } from "./snapshot.ts";
+import { runBuiltIn, runVendorTests, type FactoryWorld } from "./factory-run.ts";
 import { forgetCache, readThrough, writeAt, zero } from "./device.ts";
 import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "./digest-files.ts";
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
@@ -58,6 +59,8 @@ export interface World {
   progress(bytes: number, total: number): void;
   /** The record as it will stand when the current step is done. */
   recordAfterStep(): StateRecord;
+  /** Of a plan with factory tests; others have no step for it. */
+  readonly factory?: FactoryWorld;
   updateRecord(
     patch: Partial<Omit<StateRecord, "document" | "sequence">> & { groupUuid?: string },
   ): void;
@@ -288,6 +291,14 @@ const TABLE: Table = {
     world.updateRecord({ groupUuid: uuid });
   },
 
+  async "factory-test"({ test, proof, boot }, world) {
+    await runBuiltIn(test, { ...(proof && { proof }), ...(boot && { boot }) }, factoryOf(world));
+  },
+
+  async "vendor-tests"({ seconds }, world) {
+    await runVendorTests(seconds, factoryOf(world));
+  },
+
   async "use-boot"({ grub, rescue }, world) {
     world.updateRecord({ grub, rescue });
   },
@@ -314,6 +325,11 @@ const TABLE: Table = {
     await checkTable(disk, plan);
   },
 };
+
+function factoryOf({ factory }: World): FactoryWorld {
+  if (!factory) throw new Error("this plan has no factory tests");
+  return factory;
+}
 
 function bytesOf({ plan }: World): number {
   const step = plan.steps.find(({ kind }) => kind === "copy-tree");

@@ -8,10 +8,11 @@ import type { Plan, Step, StepKind } from "../model/step.ts";
 import { BOOT } from "./actions/boot.ts";
 import { DISK } from "./actions/disk.ts";
 import type { Part, Surroundings } from "./actions/part.ts";
+import { TESTS } from "./actions/tests.ts";
 import { TREES } from "./actions/trees.ts";
 import { VOLUMES } from "./actions/volumes.ts";
 
-const TABLE: Part<StepKind> = { ...DISK, ...BOOT, ...VOLUMES, ...TREES };
+const TABLE: Part<StepKind> = { ...DISK, ...BOOT, ...VOLUMES, ...TREES, ...TESTS };
 
 export function actionsFor(step: Step, plan: Plan, at: Surroundings): Action[] {
   const make = TABLE[step.kind] as (step: Step, plan: Plan, at: Surroundings) => Action[];

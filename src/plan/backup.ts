@@ -8,6 +8,7 @@ import { OUR_TAG, printBackupTags } from "../model/backup.ts";
 import { EXTENT_BYTES, type Config } from "../model/config.ts";
 import { identityOf, type Machine, type Volume, type VolumeGroup } from "../model/machine.ts";
 import { MIB, printSize, sizeOn } from "../model/size.ts";
+import { isRestoreRequested } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
 import { byPartition } from "./steps.ts";
@@ -109,7 +110,7 @@ export function runningPlan(installation: Installation, steps: readonly Step[]):
 
 /** @throws Refusal if the next start is to do something with root and its backup. */
 export function checkPhase({ record }: Installation): void {
-  if (record.phase === "requested") {
+  if (isRestoreRequested(record)) {
     throw new Refusal(
       "the backup is to be put back at the next start",
       "restart the machine, or take that back with `zshield restore cancel`",

@@ -21,12 +21,15 @@ import {
 } from "./preconditions.ts";
 import { planRepair } from "./repair.ts";
 import { planPrologue } from "./steps.ts";
+import { planTest, resumedTest, untested } from "./test.ts";
 import { chooseDisk, chooseInstalled, contentOf } from "./target.ts";
 import type { Wish } from "./wish.ts";
 
 export interface Decision {
   readonly plan: Plan;
   readonly disk: Disk;
+  /** As it was found: what the plan was made of. */
+  readonly machine: Machine;
   readonly record: StateRecord | undefined;
   readonly journal: Journal | undefined;
   readonly claimAttempts: number;
@@ -43,24 +46,30 @@ export function decide(
   checkTools(machine);
   if (operation === "default") return decideFactory(machine, config, wish, ids, anew);
   // A group that cannot be read may be just what is to be repaired.
-  if (operation === "latest") checkGroups(machine);
+  if (operation !== "repair") checkGroups(machine);
   const { disk, content } = chooseInstalled(machine, wish.disk ?? configuredDisk(config));
   const { record } = content;
-  if (content.kind === "interrupted" && content.journal.plan.operation !== operation) {
-    throw otherIsInterrupted(disk, content.journal);
-  }
-  const journal = content.kind === "interrupted" ? journalToGoOn(content.journal, anew) : undefined;
+  const begun = content.kind === "interrupted" ? content.journal : undefined;
+  const isOther = begun !== undefined && begun.plan.operation !== operation;
+  // Tests that were interrupted have changed nothing: root is whole.
+  if (begun && isOther && begun.plan.operation !== "test") throw otherIsInterrupted(disk, begun);
+  const journal = begun && !isOther ? journalToGoOn(begun, anew) : undefined;
   if (journal) {
-    const plan = resumed(journal.plan, machine, disk);
-    return { plan, disk, record, journal: { ...journal, plan }, claimAttempts: 1 };
+    const resume = operation === "test" ? resumedTest : resumed;
+    const plan = resume(journal.plan, machine, disk);
+    return { plan, disk, machine, record, journal: { ...journal, plan }, claimAttempts: 1 };
   }
-  return { plan: planInstalled(), disk, record, journal: undefined, claimAttempts: 1 };
+  const plan = planInstalled();
+  const from = operation === "test" ? untested(record) : record;
+  return { plan, disk, machine, record: from, journal: undefined, claimAttempts: 1 };
 
   function planInstalled(): Plan {
     if (operation === "repair") return planRepair({ machine, config, disk, record });
     const group = content.kind === "torn" ? undefined : content.group;
     if (!group) throw torn(disk);
-    return planLatest({ machine, config, wish, ids, disk, record, group });
+    return operation === "test"
+      ? planTest({ machine, config, disk, record, group })
+      : planLatest({ machine, config, wish, ids, disk, record, group });
   }
 }
 
@@ -94,16 +103,26 @@ function decideFactory(
   ) {
     const { journal, record } = content;
     const plan = withPrologue(journal.plan, machine, disk);
-    return { plan, disk, record, journal: { ...journal, plan }, claimAttempts: 1 };
+    return { plan, disk, machine, record, journal: { ...journal, plan }, claimAttempts: 1 };
   }
   const claimAttempts = content.kind === "begun" && !anew ? content.attempts + 1 : 1;
   if (claimAttempts > MOST_ATTEMPTS) {
     throw new Refusal(say("no-journal", disk, MOST_ATTEMPTS), say("anew-or-broken"));
   }
-  const plan = planFactory(machine, config, wish, ids);
+  const planned = planFactory(machine, config, wish, ids);
+  // Nobody was asked: this is the line, and the box is tested before it is shipped.
+  const isTested = !planned.asks && wish.test === "yes" && config.factory !== undefined;
+  const plan = isTested ? { ...planned, tests: true } : planned;
   const record =
     content.kind === "ours" || content.kind === "interrupted" ? content.record : undefined;
-  return { plan, disk, record: keptRecord(plan, record), journal: undefined, claimAttempts };
+  return {
+    plan,
+    disk,
+    machine,
+    record: keptRecord(plan, record),
+    journal: undefined,
+    claimAttempts,
+  };
 }
 
 function torn(disk: Disk): Refusal {

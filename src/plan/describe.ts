@@ -2,6 +2,8 @@
  * Actions in words, for `zshield plan`: the very objects that would be performed. Pure.
  */
 import type { Action } from "../model/action.ts";
+import type { FactoryTest } from "../model/factory.ts";
+import { VENDOR_TESTS } from "../model/places.ts";
 import { printSize } from "../model/size.ts";
 
 type Quote = (argv: readonly string[]) => string;
@@ -99,6 +101,12 @@ export function describeAction(action: Action, quote: Quote): string[] {
       return [`check that ${action.root} holds a kernel with its initramfs and modules`];
     case "learn-group":
       return [`note the UUID of the volume group ${action.group}`];
+    case "factory-test":
+      return [describeTest(action.test)];
+    case "vendor-tests":
+      return [
+        `run each program in /${VENDOR_TESTS} of the installed root in a chroot of it, for at most ${action.seconds} s`,
+      ];
     case "use-boot":
       return [`note in state/: GRUB from ${action.grub}, rescue from ${action.rescue}`];
     case "switch-root":
@@ -110,4 +118,9 @@ export function describeAction(action: Action, quote: Quote): string[] {
     case "check-table":
       return [`read the partition table of ${action.disk} back`];
   }
+}
+
+function describeTest({ name, ...expected }: FactoryTest): string {
+  const words = Object.entries(expected).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  return `test ${name}${words.length === 0 ? "" : `: ${words.join(", ")}`}`;
 }

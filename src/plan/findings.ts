@@ -40,6 +40,10 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
       "a backup run was ended while it changed volumes; the next one puts it in order",
     );
   }
+  if (record.phase === "failed") {
+    const reason = record.document.factory?.reason ?? "";
+    add("failed-tests", `this box failed its factory tests: ${reason}`);
+  }
   const root = volumeOf(group, ROOT);
   if (!root) add("no-root", `there is no volume ${ROOT}`);
   for (const { path, verdict } of facts.disks) {

@@ -10,7 +10,7 @@ import type { Disk, Machine, Volume, VolumeGroup } from "../model/machine.ts";
 import { identityOf } from "../model/machine.ts";
 import { say } from "../model/messages.ts";
 import { printSize } from "../model/size.ts";
-import type { StateRecord } from "../model/state.ts";
+import { isRestoreRequested, type StateRecord } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
 import { bootOrigin, openBootFiles, type BootOrigin } from "./boot-source.ts";
@@ -75,7 +75,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
       { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
       { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },
     ],
-    asks: record.phase !== "requested" && wish.confirm === "yes",
+    asks: !isRestoreRequested(record) && wish.confirm === "yes",
     group: name,
     physicalVolume: steps.byPartition(pv),
     reportVolume: AUDIT,

@@ -28,12 +28,14 @@ export function overviewOf(
   const found = findInstallation(machine);
   const here = isInstallation(found) ? found : undefined;
   const backup = here && backupStatus(here, { nowSeconds });
+  const factory = here?.record.document.factory;
   const lastRecovery = here && lastRecoveryOf(here.record.document);
   return {
     machine,
     disks: disks.toSorted((a, b) => isCard(a) - isCard(b)),
     ...(backup ? { backup } : {}),
     ...(lastRecovery ? { lastRecovery } : {}),
+    ...(factory ? { factory } : {}),
   };
 }
 

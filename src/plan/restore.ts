@@ -4,7 +4,7 @@
  */
 import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
-import type { StateRecord } from "../model/state.ts";
+import { atRest, isRestoreRequested, type StateRecord } from "../model/state.ts";
 import { printTime } from "../model/text.ts";
 import type { Installation } from "./installation.ts";
 import { validBackup } from "./keep.ts";
@@ -18,7 +18,7 @@ export interface Restore {
 /** @throws Refusal without a valid backup, or while something else is going on. */
 export function planRestore(installation: Installation, config: Config): Restore {
   const { record } = installation;
-  if (record.phase === "requested") {
+  if (isRestoreRequested(record)) {
     throw new Refusal(
       "it is asked for already",
       "restart the machine; `zshield restore cancel` ends it",
@@ -43,8 +43,8 @@ export function planRestore(installation: Installation, config: Config): Restore
 
 /** @throws Refusal where nothing was asked for. */
 export function planCancel({ record }: Installation): StateRecord {
-  if (record.phase !== "requested") {
+  if (!isRestoreRequested(record)) {
     throw new Refusal("nothing was asked for that could be taken back", "`zshield status`");
   }
-  return { ...record, sequence: record.sequence + 1, phase: "installed" };
+  return atRest({ ...record, sequence: record.sequence + 1 });
 }

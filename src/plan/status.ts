@@ -36,6 +36,7 @@ export function statusOf(machine: Machine, facts: RunningFacts): Status {
     disk: disk.path,
     root: record.root,
     phase: record.phase,
+    ...(record.phase === "requested" ? { operation: record.operation } : {}),
     ...(backup === undefined ? {} : { backup }),
     ...(lastRecovery === undefined ? {} : { lastRecovery }),
     ...always,

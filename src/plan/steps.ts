@@ -136,15 +136,15 @@ export function rootSteps(at: {
       ...where,
       manifest: golden.manifest,
       files,
-      mayDiffer: [
-        ...MADE_ANEW,
-        ...MACHINE_ONLY,
-        config.volume.user.mount,
-        config.volume.audit.mount,
-      ],
+      mayDiffer: mayDiffer(config.volume.user.mount, config.volume.audit.mount),
       bytes: golden.treeBytes,
     },
   ];
+}
+
+/** Where an installed root may differ from golden, besides the files that recovery writes. */
+export function mayDiffer(...mounts: readonly string[]): string[] {
+  return [...MADE_ANEW, ...MACHINE_ONLY, ...mounts];
 }
 
 export function installBoot(origin: BootOrigin, espUuid: string, sectorBytes: number): Step {

@@ -90,9 +90,18 @@ function holdsOurs(disk: Disk, machine: Machine): boolean {
  * `taken`: names that are there already; the clock of a box without a battery stands still.
  */
 export function reportName(serial: string, now: Date, taken: readonly string[]): string {
+  return freeName(`zshield-report-${boxName(serial, now)}`, taken);
+}
+
+/** `BOX-1-20260727T101500Z`, as safe. */
+export function boxName(serial: string, now: Date): string {
   const safe = serial.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "");
   const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
-  const name = `zshield-report-${safe.slice(0, 40).replace(/-$/, "") || "unknown"}-${time}`;
+  return `${safe.slice(0, 40).replace(/-$/, "") || "unknown"}-${time}`;
+}
+
+/** With a number behind it where there is such a name already, in small letters or capitals. */
+export function freeName(name: string, taken: readonly string[]): string {
   const isTaken = (wanted: string) =>
     taken.some((other) => other.toLowerCase() === wanted.toLowerCase());
   for (let count = 1; ; count++) {

@@ -3,4 +3,4 @@
  */
 import type { Request } from "../model/cmdline.ts";
 
-export type Wish = Pick<Request, "disk" | "confirm" | "erase" | "keep">;
+export type Wish = Pick<Request, "disk" | "confirm" | "erase" | "keep" | "test">;

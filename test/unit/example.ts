@@ -102,7 +102,15 @@ export const facts: RunningFacts = {
 };
 
 export const config: Config = checkConfig({});
-export const wish: Wish = { disk: undefined, confirm: "yes", erase: undefined, keep: "data" };
+/** Of a card with factory tests. */
+export const testConfig: Config = checkConfig({ factory: { memory: "1 GiB", smart: true } });
+export const wish: Wish = {
+  disk: undefined,
+  confirm: "yes",
+  erase: undefined,
+  keep: "data",
+  test: "yes",
+};
 
 export const ids: Ids = {
   diskUuid: "d0000000-0000-4000-8000-000000000000",

@@ -10,10 +10,10 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { testBootLoader, testRoot } from "../../src/host/factory/installed.ts";
 import { outcomeOf, type Box } from "../../src/host/factory/box.ts";
+import { readMountCount } from "../../src/host/file-system.ts";
 import { CORE_OFFSETS_BYTES, patchBootImage, patchCoreImage } from "../../src/model/boot-sector.ts";
 import { bootDirectoryOf, digestOfCard, type CardDescription } from "../../src/model/card.ts";
 import { MIB } from "../../src/model/size.ts";
-import type { Step } from "../../src/model/step.ts";
 import { description, disk, machine } from "./example.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zs-installed-"));
@@ -76,27 +76,32 @@ function box(sectorBytes = 512): Box {
   image.set(patchBootImage(bootImage, image.subarray(0, 512), at / 512));
   image.set(patchCoreImage(coreImage, at / 512), at);
   writeFileSync(join(here, "disk"), image);
-  const step: Step = {
-    kind: "install-boot",
-    title: "",
-    repeats: false,
-    espDevice: "",
-    source: "card",
-    card: digestOfCard(card),
-    grub: card.grub.directory,
-    rescue: card.rescue.directory,
-    boot,
-    sectorBytes,
-  };
   return {
     machine: machine(),
     disk: disk({ path: join(here, "disk") }),
-    plan: { steps: [step] } as unknown as Box["plan"],
+    plan: { steps: [] } as unknown as Box["plan"],
     root: join(here, "root"),
     scratch: here,
     esp,
+    boot: {
+      card: digestOfCard(card),
+      grub: card.grub.directory,
+      rescue: card.rescue.directory,
+      ...{ boot, sectorBytes },
+    },
     log: () => undefined,
   };
+}
+
+/** What is known of the root's file system; returns its place. */
+function superblock(of: Box, mounts: number): string {
+  const bytes = new Uint8Array(2048);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(1024 + 0x34, mounts, true);
+  view.setUint16(1024 + 0x38, 0xef53, true);
+  const path = join(of.scratch, "root-device");
+  writeFileSync(path, bytes);
+  return path;
 }
 
 const forget = async () => undefined;
@@ -155,17 +160,37 @@ for (const [what, at, reason] of [
 
 test("root: the manifest has to be there, and to be that of the plan", async () => {
   const of = box();
-  const step = { kind: "verify-tree", manifest: { path: "manifest.zst", sha256: "0".repeat(64) } };
-  const plan = { steps: [{ ...step, files: [], mayDiffer: [] }] } as unknown as Box["plan"];
-  const judgeRoot = () =>
+  const proof = {
+    ...{ manifest: { path: "manifest.zst", sha256: "0".repeat(64) }, files: [], mayDiffer: [] },
+    ...{ bytes: 1, device: superblock(of, 7), mounts: 7 },
+  };
+  const judgeRoot = (more: Partial<Box> = { proof }) =>
     outcomeOf({ name: "root", origin: "built-in" }, () =>
-      testRoot({ ...of, plan }, of.scratch, forget),
+      testRoot({ ...of, ...more }, of.scratch, forget),
     );
+  assert.is((await judgeRoot({})).outcome, "skip", "nothing to compare with");
   assert.match((await judgeRoot()).reason, /manifest is not there/);
   writeFileSync(join(of.scratch, "manifest.zst"), "another");
   const outcome = await judgeRoot();
   assert.is(outcome.outcome, "fail");
   assert.match(outcome.reason, /does not have its digest/);
+  superblock(of, 8);
+  const started = await judgeRoot();
+  assert.is(started.outcome, "skip");
+  assert.match(started.reason, /has been started since/);
+});
+
+test("how often a file system was mounted for writing is what mke2fs and the kernel put there", async () => {
+  const of = box();
+  const image = join(of.scratch, "ext4");
+  writeFileSync(image, new Uint8Array(8 * MIB));
+  const made = Bun.spawnSync(["mke2fs", "-q", "-F", "-t", "ext4", image]);
+  assert.is(made.exitCode, 0);
+  assert.is(await readMountCount(image), 0);
+  assert.is(Bun.spawnSync(["tune2fs", "-C", "4242", image]).exitCode, 0);
+  assert.is(await readMountCount(image), 4242);
+  const none = await readMountCount(of.disk.path).catch((error: unknown) => String(error));
+  assert.match(String(none), /holds no ext4/);
 });
 
 test.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -36,7 +36,10 @@ function found({ free, old, fresh, phase = "installed" }: Found): Machine {
   const volumes = [root, ...others];
   if (old) volumes.push({ ...snapshot, ...old });
   if (fresh) volumes.push({ ...snapshot, name: "snap0-new", ...fresh });
-  return machine([{ ...disk, state: record({ phase }) }], [{ ...group, volumes }]);
+  return machine(
+    [{ ...disk, state: record({ phase, operation: "latest" }) }],
+    [{ ...group, volumes }],
+  );
 }
 
 const plan = (of: Found, of2 = config) => planBackup(found(of), of2, wish);

@@ -23,7 +23,7 @@ function at(changes: Partial<Volume> | undefined, phase: "installed" | "requeste
   const volumes = group.volumes.flatMap((volume) =>
     volume.name !== "snap0" ? [volume] : changes ? [{ ...volume, ...changes }] : [],
   );
-  const state = record({ phase });
+  const state = record({ phase, operation: "latest" });
   return neededInstallation(machine([{ ...disk, state }], [{ ...group, volumes }]));
 }
 

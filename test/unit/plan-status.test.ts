@@ -87,14 +87,21 @@ test("what the next start will do, and when the last recovery was", () => {
     peakMemoryBytes: 1,
   };
   const { document } = record();
-  const linesWith = (more: Partial<StateRecord["document"]>) => {
-    const state = record({ phase: "requested", document: { ...document, ...more } });
+  const linesWith = (
+    more: Partial<StateRecord["document"]>,
+    operation: StateRecord["operation"] = "latest",
+  ) => {
+    const state = record({
+      ...{ phase: "requested", operation },
+      document: { ...document, ...more },
+    });
     const status = statusOf(machine([{ ...found.disk, state }], [found.group]));
     return statusLines(status).join("\n");
   };
   const lines = linesWith({ lastResult, lastResultSeconds: TAKEN_SECONDS });
   assert.match(lines, /next start: the backup is put back/);
   assert.match(lines, /last recovery: latest, success, version 0\.0\.9, 2026-09-21 14:13 UTC/);
+  assert.match(linesWith({}, "test"), /next start: the factory tests/);
   assert.match(linesWith({ lastResult }), /version 0\.0\.9, a time that was not noted/);
 });
 

@@ -4,7 +4,7 @@
 import { messageOf } from "../../errors.ts";
 import { MOST_REASON, type TestOutcome } from "../../model/factory.ts";
 import type { DiskIdentity, Machine } from "../../model/machine.ts";
-import type { Plan } from "../../model/step.ts";
+import type { BootProof, Plan, RootProof } from "../../model/step.ts";
 import { visible } from "../../model/text.ts";
 
 export interface Box {
@@ -17,6 +17,10 @@ export interface Box {
   readonly scratch: string;
   /** The disk's ESP. */
   readonly esp: string;
+  /** What the root has to be; absent where the card that says so is not in, or nothing is known of it. */
+  readonly proof?: RootProof;
+  /** What boots it; absent where nothing on the disk says so. */
+  readonly boot?: BootProof;
   log(line: string): void;
 }
 

@@ -13,14 +13,13 @@ import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, Refusal } from "../../errors.ts";
 import { MOST_VENDOR_TESTS, type TestOutcome } from "../../model/factory.ts";
+import { VENDOR_TESTS } from "../../model/places.ts";
 import { visible } from "../../model/text.ts";
 import { makeLines, TOOL_PATH } from "../command.ts";
 import { failed, outcomeOf, passed, type Box, type Finding } from "./box.ts";
 import { chrootOf, endRest, MARK, type Enclosure } from "./enclosure.ts";
 import { makeOutput, type Output } from "./output.ts";
 import { isTap, makeTapReader, type TapReader } from "./tap.ts";
-
-export const VENDOR_TESTS = "usr/lib/zshield/factory-tests.d";
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 /** What editors and packages leave beside a file. */
