@@ -47,7 +47,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: "plan",
     usage:
-      "plan default|latest|repair|backup [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
+      "plan default|latest|repair|test|backup [--json] [--machine FILE] [--config FILE] [--disk BY:TEXT] [--erase SERIAL] [--keep data|nothing] [--confirm yes|no]",
     summary: "print what a recovery or a backup would do, and do nothing",
     options: {
       json: { type: "boolean" },

@@ -14,7 +14,7 @@ import { succeeds, unmount } from "../host/mounts.ts";
 import { perform, type World } from "../host/perform.ts";
 import { readState, writeState } from "../host/state-files.ts";
 import { AT } from "../model/places.ts";
-import { STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
+import { atRest, STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { actionsFor } from "../plan/actions.ts";
 import { checkPhase } from "../plan/backup.ts";
@@ -104,7 +104,7 @@ export async function changeGroup(
       },
     };
     const end = () => {
-      record = { ...record, sequence: record.sequence + 1, phase: "installed" };
+      record = atRest({ ...record, sequence: record.sequence + 1 });
       writeState(directory, record);
       // From here on others change the group too; an old copy would be worse than none.
       forgetCopies();

@@ -9,6 +9,7 @@ import type { Ending } from "../host/ending.ts";
 import type { Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
 import type { StepEvent } from "../model/event.ts";
+import type { FactoryReport, Verdict } from "../model/factory.ts";
 import type { Ids } from "../model/ids.ts";
 import { identityOf, type DiskIdentity, type Machine } from "../model/machine.ts";
 import { say } from "../model/messages.ts";
@@ -17,6 +18,7 @@ import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { overviewOf } from "../plan/overview.ts";
 import { explain } from "../ui/explain.ts";
+import { verdictLines } from "../ui/factory-lines.ts";
 import type { Face, Planned, Question, TextIn } from "../ui/face.ts";
 import type { Choice } from "../ui/choice.ts";
 import { makeProgressPrinter } from "../ui/plain.ts";
@@ -31,6 +33,8 @@ export interface Doings {
   perform(decision: Decision, on: Progress): Promise<Result>;
   /** Makes ready for the ending `golden`. @throws Error */
   prepareGolden(machine: Machine): Promise<void>;
+  /** The verdict of the factory tests as tones, where there is something to make them; never fails. */
+  signal(verdict: Verdict): Promise<void>;
   /** Unmounts and closes all that a failed attempt left open. */
   closeEverything(group: string): Promise<void>;
   /** Keeps the line for stopped.sh, should this process die afterwards. */
@@ -42,6 +46,8 @@ export interface Doings {
 export interface Progress {
   onEvent(event: StepEvent): void;
   log(line: string): void;
+  /** Factory tests have ended, and their report is on the disk. */
+  onReport(report: FactoryReport): void;
   /** Cancels while nothing has been changed. */
   readonly signal: AbortSignal;
 }
@@ -62,7 +68,7 @@ export interface Flow {
 }
 
 /** What a report is about: the plan that was tried, if it came to that. */
-type About = Partial<Pick<Planned, "plan" | "disk">>;
+type About = Partial<Pick<Planned, "plan" | "disk">> & { readonly factory?: FactoryReport };
 
 /** From the kernel command line to the ending. */
 export async function runFlow(flow: Flow): Promise<Ending> {
@@ -95,6 +101,7 @@ async function attempt(
   let version = "";
   let isAttended = attended;
   let about: About = {};
+  let isFollowed = false;
   try {
     const machine = await lookUntilReady(flow, operation);
     version = machine.card?.description.version ?? "";
@@ -115,7 +122,9 @@ async function attempt(
       }
     }
     version = decision.plan.version;
-    await perform(flow, decision, planned);
+    const report = await perform(flow, decision, planned);
+    if (report) about = { ...about, factory: report };
+    isFollowed = decision.plan.tests === true;
   } catch (error) {
     await doings.closeEverything(config.group.name);
     tell(flow, error, { operation, version, disk });
@@ -123,10 +132,40 @@ async function attempt(
     await gate?.();
     return afterFailure(flow, operation, about);
   }
+  if (isFollowed) return attempt(flow, "test", { anew: false, attended: isAttended });
   await reports?.saveIfThere(about);
+  if (about.factory) return afterTests(flow, about.factory, about, isAttended);
   const ending = request.then ?? config.recovery.then;
   await face.finished(ending, isAttended);
   return ending;
+}
+
+/** A PASS ends the machine; a FAIL stays, whoever comes. */
+async function afterTests(
+  flow: Flow,
+  { verdict }: FactoryReport,
+  about: About,
+  attended: boolean,
+): Promise<Ending> {
+  const { face, doings, request, config, gate } = flow;
+  const told = doings.signal(verdict);
+  if (verdict === "PASS") {
+    const ending = request.then ?? config.factory?.then ?? "poweroff";
+    await face.finished(ending, attended);
+    await told;
+    return ending;
+  }
+  await gate?.();
+  const choice = await ask(flow, "verdict", ["test-again", "menu", "reboot", "poweroff"], about);
+  switch (choice) {
+    case "test-again":
+      return attempt(flow, "test", { anew: true, attended: true });
+    case "menu":
+      return menu(flow);
+    case "reboot":
+    case "poweroff":
+      return choice;
+  }
 }
 
 async function afterFailure(flow: Flow, operation: Operation, about: About): Promise<Ending> {
@@ -150,7 +189,8 @@ async function menu(flow: Flow): Promise<Ending> {
   const machine = await doings.readMachine();
   face.machine(overview(flow, machine));
   const golden = machine.card ? (["golden"] as const) : [];
-  const choices = [...OPERATIONS, "look", "reboot", "poweroff", "plan", ...golden] as const;
+  const operations = operationsOf(flow);
+  const choices = [...operations, "look", "reboot", "poweroff", "plan", ...golden] as const;
   const choice = await ask(flow, "menu", choices);
   switch (choice) {
     case "golden":
@@ -161,7 +201,7 @@ async function menu(flow: Flow): Promise<Ending> {
     case "poweroff":
       return choice;
     case "plan": {
-      const operation = await face.choose("which-plan", [...OPERATIONS, "back"]);
+      const operation = await face.choose("which-plan", [...operations, "back"]);
       if (operation !== "back") await face.read("plan", planText(flow, machine, operation));
       return menu(flow);
     }
@@ -171,6 +211,11 @@ async function menu(flow: Flow): Promise<Ending> {
       return attempt({ ...flow, request }, choice, { anew: false, attended: true });
     }
   }
+}
+
+/** Tests are offered where there are some. */
+function operationsOf({ config }: Flow): Operation[] {
+  return OPERATIONS.filter((operation) => operation !== "test" || config.factory !== undefined);
 }
 
 async function isGoldenReady({ face, doings }: Flow, machine: Machine): Promise<boolean> {
@@ -221,7 +266,12 @@ function planText(flow: Flow, machine: Machine, operation: Operation): TextIn {
   }
 }
 
-async function perform(flow: Flow, decision: Decision, planned: Planned): Promise<void> {
+/** The report, where factory tests have ended. @throws Refusal, StepError */
+async function perform(
+  flow: Flow,
+  decision: Decision,
+  planned: Planned,
+): Promise<FactoryReport | undefined> {
   const { face, doings } = flow;
   const abort = new AbortController();
   const log = (line: string) => {
@@ -229,6 +279,7 @@ async function perform(flow: Flow, decision: Decision, planned: Planned): Promis
     face.logged(line);
   };
   const logProgress = makeProgressPrinter(doings.log.line);
+  let report: FactoryReport | undefined;
   face.begin(planned, () => abort.abort());
   const result = await doings.perform(decision, {
     onEvent(event) {
@@ -236,9 +287,11 @@ async function perform(flow: Flow, decision: Decision, planned: Planned): Promis
       logProgress(event);
     },
     log,
+    onReport: (made) => (report = made),
     signal: abort.signal,
   });
-  give(flow, result);
+  give(flow, result, report);
+  return report;
 }
 
 function plannedOf({ plan, disk, journal }: Decision): Planned {
@@ -276,7 +329,7 @@ function tell(
   about: { operation: Result["operation"]; version: string; disk?: DiskIdentity | undefined },
 ): void {
   const { doings } = flow;
-  const explanation = explain(error, quote);
+  const explanation = explain(error, quote, about.operation === "test");
   for (const line of explanation.lines) doings.log.line(line);
   const { message, hint } = explanation;
   const step = error instanceof StepError ? english(error.title) : undefined;
@@ -291,12 +344,13 @@ function tell(
     peakMemoryBytes: doings.readPeakMemoryBytes(),
     error: { message, hint, ...(step === undefined ? {} : { step }) },
   };
-  flow.face.verdict(result, explanation);
+  flow.face.verdict(result, { explanation });
   doings.keepResult(printResult(result));
 }
 
-/** A success, on every console. */
-function give({ face, doings }: Flow, result: Result): void {
-  face.verdict(result);
+/** A success, or the verdict of the factory tests, on every console. */
+function give({ face, doings }: Flow, result: Result, report: FactoryReport | undefined): void {
+  for (const line of report ? verdictLines(report) : []) doings.log.line(line);
+  face.verdict(result, report ? { report } : {});
   doings.keepResult(printResult(result));
 }

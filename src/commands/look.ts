@@ -74,10 +74,11 @@ export async function checkConfigFile(file: string): Promise<void> {
         `${config.volume.user.mount}, audit ${printSize(audit)} at ${config.volume.audit.mount}`,
     ]);
   }
-  const { rescue } = config;
+  const { rescue, factory } = config;
   const isAsked = rescue["password-hash"] !== "";
   const isLocked = rescue["grub-password-hash"] !== "";
   print([
+    `factory tests: ${factory ? `after an installation that asked nobody, then ${factory.then}` : "none"}`,
     `rescue password: ${isAsked ? "asked for" : "none"}`,
     `editing GRUB's entries: ${isLocked ? `${rescue["grub-user"]}, with a password` : "everybody"}`,
   ]);

@@ -13,6 +13,7 @@ export function commandLines({ plan, disk, journal }: Decision, t: Texts): strin
   return [
     ...planLines(plan, t),
     plan.asks ? t.asksFirst : t.asksNobody,
+    ...(plan.tests === true ? [t.testsFollow] : []),
     ...(journal ? [t.wouldGoOn(journal.next + 1)] : []),
     ...plan.steps.flatMap((step, index) => [
       `${String(index + 1).padStart(3)}  ${step.kind}: ${t.step(step)}`,

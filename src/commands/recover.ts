@@ -7,25 +7,35 @@ import { Fault, StepError } from "../errors.ts";
 import { checkClosed, closeJournal, execute } from "../execute.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { endMachine } from "../host/ending.ts";
+import { readOutputs, writeFactoryReport } from "../host/factory-run.ts";
 import {
   closeEverything,
   readPeakMemoryBytes,
   syncAndReopen,
   writeReport,
 } from "../host/closing.ts";
+import { readMountCount } from "../host/file-system.ts";
 import { prepareGolden } from "../host/golden-start.ts";
 import { makeIds } from "../host/ids.ts";
 import { openLog, type Log } from "../host/log.ts";
 import { readMachine } from "../host/probe.ts";
+import { signal } from "../host/speaker.ts";
 import { checkDiskAgain } from "../host/recheck.ts";
 import { startWatchdog } from "../host/watchdog.ts";
 import { parseCmdline, type Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
+import type { FactoryReport } from "../model/factory.ts";
+import { printFactoryReport } from "../model/factory-file.ts";
 import { say } from "../model/messages.ts";
 import { RESULT_FILE } from "../model/places.ts";
 import { successOf, type Result } from "../model/result.ts";
+import type { StateRecord } from "../model/state.ts";
 import type { Decision } from "../plan/decide.ts";
+import { factoryReport, resultOfTests } from "../plan/factory-report.ts";
 import { goldenCommandLine } from "../plan/golden-start.ts";
+import { boxName, freeName } from "../plan/stick.ts";
+import { ROOT } from "../plan/volumes.ts";
+import { reportText } from "../ui/factory-lines.ts";
 import type { Face } from "../ui/face.ts";
 import { VERSION } from "../version.ts";
 import { runFlow, runRefusal, type Doings, type Progress } from "./flow.ts";
@@ -35,6 +45,8 @@ import { saveReport, saveReportIfThere } from "./save-report.ts";
 
 /** For dracut/50zshield/stopped.sh: nothing has been written to a disk. */
 const UNCHANGED_FILE = "/run/zshield/unchanged";
+
+const nowSeconds = () => Math.floor(Date.now() / 1000);
 
 export async function recover(): Promise<never> {
   const log = openLog();
@@ -91,6 +103,7 @@ function doingsHere(log: Log): Doings {
       await prepareGolden(card, goldenCommandLine(commandLine, card.description.golden));
     },
     closeEverything: (group) => closeEverything(group, log.line),
+    signal,
     keepResult: (line) => writeFileSync(RESULT_FILE, `${line}\n`),
     readPeakMemoryBytes,
     log,
@@ -105,6 +118,7 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
     record: decision.record,
     journal: decision.journal,
     claimAttempts: decision.claimAttempts,
+    machine: decision.machine,
     onEvent: on.onEvent,
     log: on.log,
     signal: on.signal,
@@ -113,12 +127,23 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
       rmSync(UNCHANGED_FILE, { force: true });
     },
   });
-  const result = successOf(plan, disk, { ...performed, peakMemoryBytes: readPeakMemoryBytes() });
+  const success = successOf(plan, disk, { ...performed, peakMemoryBytes: readPeakMemoryBytes() });
+  let result = success;
   try {
+    if (plan.operation === "test") {
+      const report = await reportTests(decision, performed.record);
+      result = { ...success, ...resultOfTests(report) };
+      on.onReport(report);
+    }
     await writeReport(plan, result, log.text());
-    closeJournal(performed.record, plan, result, Math.floor(Date.now() / 1000));
+    const closed = closeJournal(performed.record, plan, result, {
+      nowSeconds: nowSeconds(),
+      ...(plan.operation === "default"
+        ? { rootMounts: await readMountCount(`/dev/${plan.group}/${ROOT}`) }
+        : {}),
+    });
     await syncAndReopen(plan);
-    checkClosed();
+    checkClosed(closed);
     await closeEverything(plan.group, log.line);
   } catch (error) {
     const last = plan.steps.length;
@@ -128,4 +153,22 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
     );
   }
   return result;
+}
+
+/** The report of the tests, on the audit volume before the record says what came of them. */
+async function reportTests(
+  { machine, plan, disk }: Decision,
+  { document }: StateRecord,
+): Promise<FactoryReport> {
+  const report = factoryReport({
+    ...{ machine, plan, disk, endedAt: nowSeconds(), lastResult: document.lastResult },
+    tests: document.factory?.tests ?? [],
+    outputs: await readOutputs(),
+  });
+  const name = boxName(report.serial, new Date(report.endedAt * 1000));
+  await writeFactoryReport((taken) => freeName(name, taken), {
+    json: printFactoryReport(report),
+    text: reportText(report),
+  });
+  return report;
 }

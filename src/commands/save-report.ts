@@ -7,6 +7,8 @@ import { Failure, Refusal, wordsOf } from "../errors.ts";
 import type { Log } from "../host/log.ts";
 import { readMachine } from "../host/probe.ts";
 import { readKernelLog, saveToStick, type ReportFile } from "../host/report-stick.ts";
+import type { FactoryReport } from "../model/factory.ts";
+import { printFactoryReport } from "../model/factory-file.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
 import { say } from "../model/messages.ts";
 import { RESULT_FILE } from "../model/places.ts";
@@ -14,6 +16,7 @@ import { RESULT_MARK } from "../model/result.ts";
 import type { Plan } from "../model/step.ts";
 import { english, type Words } from "../words.ts";
 import { chooseStick, reportName, STICK_LABEL } from "../plan/stick.ts";
+import { reportText } from "../ui/factory-lines.ts";
 
 export interface ReportAbout {
   readonly log: Log;
@@ -21,6 +24,8 @@ export interface ReportAbout {
   readonly plan?: Plan;
   /** The disk of that plan; no report goes there. */
   readonly disk?: DiskIdentity;
+  /** Of the factory tests that were run. */
+  readonly factory?: FactoryReport;
 }
 
 type Show = (words: Words) => void;
@@ -56,7 +61,7 @@ export async function atMost(
   clearTimeout(timer);
 }
 
-async function save({ log, plan, disk }: ReportAbout, tell: Show): Promise<void> {
+async function save({ log, plan, disk, factory }: ReportAbout, tell: Show): Promise<void> {
   try {
     const machine = await readMachine();
     const stick = chooseStick(machine, disk);
@@ -65,6 +70,9 @@ async function save({ log, plan, disk }: ReportAbout, tell: Show): Promise<void>
       log: log.text(),
       kernelLog: await readKernelLog(),
       cmdline: read("/proc/cmdline"),
+      ...(factory
+        ? { factory: printFactoryReport(factory), factoryText: reportText(factory) }
+        : {}),
     });
     const nameOf = (taken: readonly string[]) => reportName(machine.serial, new Date(), taken);
     tell(await saveToStick(stick, nameOf, files));
@@ -84,11 +92,20 @@ export async function saveReportIfThere(about: ReportAbout, show: Show): Promise
 export function reportFiles(
   machine: Machine,
   plan: Plan | undefined,
-  texts: { result: string; log: string; kernelLog: string; cmdline: string },
+  texts: {
+    readonly result: string;
+    readonly log: string;
+    readonly kernelLog: string;
+    readonly cmdline: string;
+    readonly factory?: string;
+    readonly factoryText?: string;
+  },
 ): ReportFile[] {
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   return [
     { name: "result.json", text: texts.result.replace(RESULT_MARK, "") },
+    { name: "factory.json", text: texts.factory ?? "" },
+    { name: "factory.txt", text: texts.factoryText ?? "" },
     { name: "recovery.log", text: texts.log },
     { name: "machine.json", text: json(machine) },
     { name: "plan.json", text: plan === undefined ? "" : json(plan) },

@@ -7,6 +7,7 @@ export type Choice =
   | Operation
   | "again"
   | "anew"
+  | "test-again"
   | "menu"
   | "golden"
   | "plan"
@@ -18,7 +19,17 @@ export type Choice =
   | "back";
 
 const ORDER: readonly Choice[] = [
-  ...(["again", "anew", "menu", "default", "latest", "repair", "golden"] as const),
+  ...([
+    "again",
+    "anew",
+    "test-again",
+    "menu",
+    "default",
+    "latest",
+    "repair",
+    "test",
+    "golden",
+  ] as const),
   ...(["plan", "log", "report", "look", "reboot", "poweroff", "back"] as const),
 ];
 

@@ -4,6 +4,7 @@
 import { CommandError, Failure, Refusal, StepError, messageOf, wordsOf } from "../errors.ts";
 import { say } from "../model/messages.ts";
 import { english, type Words } from "../words.ts";
+import { EN } from "./texts-en.ts";
 
 export interface Explanation {
   readonly outcome: "refused" | "failed";
@@ -17,7 +18,12 @@ export interface Explanation {
 }
 
 /** `quote` prints a command as it can be pasted. */
-export function explain(error: unknown, quote: (argv: readonly string[]) => string): Explanation {
+export function explain(
+  error: unknown,
+  quote: (argv: readonly string[]) => string,
+  /** What is installed stays whole, whatever fails. */
+  isWhole = false,
+): Explanation {
   if (error instanceof StepError) {
     const { cause, changed, index, total, title } = error;
     const hint = changed
@@ -33,9 +39,7 @@ export function explain(error: unknown, quote: (argv: readonly string[]) => stri
       lines: [
         `FAILED at ${error.message}`,
         ...(cause instanceof CommandError ? commandLines(cause, quote) : []),
-        changed
-          ? "The disk has been changed and does not hold a complete system of this recovery yet."
-          : "Nothing was changed on any disk.",
+        changed ? (isWhole ? EN.tests.ended : EN.changed) : EN.unchanged,
         english(hint),
       ],
       said: { message: say("at-step", index, total, title, causeOf(cause)), hint },

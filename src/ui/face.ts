@@ -3,6 +3,7 @@
  * shows. Owns: the interface.
  */
 import type { StepEvent } from "../model/event.ts";
+import type { FactoryReport } from "../model/factory.ts";
 import type { DiskIdentity } from "../model/machine.ts";
 import type { Overview } from "../model/overview.ts";
 import type { Result } from "../model/result.ts";
@@ -28,8 +29,8 @@ export interface Teller {
   event(event: StepEvent): void;
   /** A line of the log, as it is written. */
   logged(line: string): void;
-  /** The verdict; `explanation` is absent after a success. */
-  verdict(result: Result, explanation?: Explanation): void;
+  /** The verdict: with `explanation` after a failure, with the report where factory tests have ended. */
+  verdict(result: Result, more?: { explanation?: Explanation; report?: FactoryReport }): void;
 }
 
 /** A question that has been answered elsewhere is taken back by `signal`, and rejects. */

@@ -7,6 +7,7 @@ import type { Consoles } from "./consoles.ts";
 import type { Face, Teller } from "./face.ts";
 import {
   answerFor,
+  failedTestLines,
   machineLines,
   makeProgressPrinter,
   planLines,
@@ -23,7 +24,7 @@ function plainTeller(consoles: Pick<Consoles, "line">): Teller {
   const tell = (lines: readonly string[]) => lines.forEach((line) => consoles.line(line));
   return {
     line: (words) => tell(english(words).split("\n")),
-    machine: ({ machine }) => tell(machineLines(machine)),
+    machine: (overview) => tell([...failedTestLines(overview), ...machineLines(overview.machine)]),
     planned({ plan, resumedAt }) {
       tell(planLines(plan));
       if (resumedAt !== undefined) {
@@ -32,7 +33,7 @@ function plainTeller(consoles: Pick<Consoles, "line">): Teller {
     },
     event: makeProgressPrinter(consoles.line),
     logged: () => undefined,
-    verdict: (result, explanation) => tell(resultLines(result, explanation)),
+    verdict: (result, more) => tell(resultLines(result, more)),
   };
 }
 

@@ -2,14 +2,17 @@
  * The plain face: lines for any terminal, also the slowest serial one. Pure texts; who calls decides
  * where they go. Every text says what will be lost before it is lost.
  */
+import type { FactoryReport } from "../model/factory.ts";
 import type { StepEvent } from "../model/event.ts";
 import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../model/machine.ts";
+import type { Overview } from "../model/overview.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { printSize } from "../model/size.ts";
 import type { BackupStatus, Status } from "../model/status.ts";
 import type { Plan } from "../model/step.ts";
 import { printTime, visible } from "../model/text.ts";
 import type { Explanation } from "./explain.ts";
+import { verdictLines } from "./factory-lines.ts";
 import { EN } from "./texts-en.ts";
 import type { Texts } from "./texts.ts";
 
@@ -112,7 +115,7 @@ export function diskLines(disk: Disk, machine: Machine): string[] {
 
 export function statusLines(status: Status): string[] {
   const { backup, lastRecovery, alarms, disks } = status;
-  const phase = status.phase === "" ? undefined : PHASES[status.phase];
+  const phase = nextStart(status);
   return [
     `installed version: ${status.version === "" ? "none" : status.version}`,
     `disk: ${status.disk === "" ? "none" : status.disk}`,
@@ -128,9 +131,15 @@ export function statusLines(status: Status): string[] {
   ];
 }
 
+function nextStart({ phase, operation }: Status): string | undefined {
+  if (phase === "requested" && operation === "test") return "the factory tests";
+  return phase === "" ? undefined : PHASES[phase];
+}
+
 const PHASES = {
   installed: undefined,
   requested: "the backup is put back",
+  failed: "the recovery menu, because the factory tests failed",
   changing: "repairs what an interrupted run left",
   recovering: "a recovery goes on",
 } as const;
@@ -157,6 +166,15 @@ function hoursOf(seconds: number): string {
 }
 
 /** The verdict in words, and the line that scripts read. */
-export function resultLines(result: Result, explanation?: Explanation): string[] {
-  return [...(explanation?.lines ?? [EN.done(result)]), printResult(result)];
+export function resultLines(
+  result: Result,
+  { explanation, report }: { explanation?: Explanation; report?: FactoryReport } = {},
+): string[] {
+  const words = report ? verdictLines(report) : (explanation?.lines ?? [EN.done(result)]);
+  return [...words, printResult(result)];
+}
+
+/** Above the machine: a box that failed is not to be taken for a good one. */
+export function failedTestLines({ factory }: Overview): string[] {
+  return factory?.verdict === "FAIL" ? [EN.testsFailed(factory.reason ?? "")] : [];
 }

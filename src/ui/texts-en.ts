@@ -18,12 +18,14 @@ const operations: Record<Operation, string> = {
   default: "Recover to factory default",
   latest: "Recover to latest backup",
   repair: "Repair the installed system",
+  test: "Run the factory tests",
 };
 
 const choices: Record<Choice, string> = {
   ...operations,
   again: "Try again: goes on where it stopped",
   anew: "Start anew, from the beginning",
+  "test-again": "Run the factory tests again",
   menu: "Recovery menu",
   golden: "Start the golden system",
   plan: "Look at the plan: the exact commands",
@@ -186,6 +188,18 @@ export const EN = {
   verdicts: { success: "RECOVERED", refused: "REFUSED", failed: "FAILED" },
   done: ({ operation, version }: Result) =>
     `${operations[operation as Operation] ?? operation}: done. The disk holds version ${version}.`,
+  tests: {
+    box: (serial: string, version: string) =>
+      `Serial number ${serial === "" ? "unknown" : serial}, version ${version}`,
+    counts: (passed: number, failed: number, skipped: number) =>
+      `${passed} tests passed, ${failed} failed, ${skipped} skipped`,
+    others: "What failed beside it:",
+    tooLate:
+      "It cannot be cancelled any more. What is installed stays as it is; should the power fail, the tests go on by themselves.",
+    ended: "The factory tests have not ended. What is installed is as it was.",
+  },
+  testsFollow: "the factory tests follow",
+  testsFailed: (reason: string) => `THIS BOX FAILED ITS FACTORY TESTS: ${reason}`,
   unchanged: "Nothing was changed on any disk.",
   changed: "The disk has been changed and does not hold a complete system of this recovery yet.",
   why: "Why:",

@@ -15,6 +15,7 @@ const choices: Record<Choice, string> = {
   ...operations,
   again: "重试：从中断处继续",
   anew: "从头重新开始恢复",
+  "test-again": "重新运行出厂测试",
   menu: "恢复菜单",
   golden: "启动原始系统（只读）",
   plan: "查看计划：将要执行的命令",
@@ -176,6 +177,15 @@ export const ZH: Texts = {
   verdicts: { success: "RECOVERED", refused: "REFUSED", failed: "FAILED" },
   done: ({ operation, version }) =>
     `${operations[operation as Operation] ?? operation}：成功。磁盘上的版本是 ${version}。`,
+  tests: {
+    box: (serial, version) => `序列号 ${serial === "" ? "未知" : serial}，版本 ${version}`,
+    counts: (passed, failed, skipped) => `${passed} 项通过，${failed} 项失败，${skipped} 项跳过`,
+    others: "其他失败项：",
+    tooLate: "已经不能取消。已安装的系统保持不变；如果断电，测试会自动继续。",
+    ended: "出厂测试尚未结束。已安装的系统保持不变。",
+  },
+  testsFollow: "之后运行出厂测试",
+  testsFailed: (reason) => `本机未通过出厂测试：${reason}`,
   unchanged: "没有改动任何磁盘。",
   changed: "磁盘已被改动，还没有完整的系统。",
   why: "原因：",

@@ -63,6 +63,18 @@ const SHOTS: readonly Shot[] = [
     shows: [/step 22 of 27[^]*Power off/, /磁盘已被改动[^]*关机/],
   },
   {
+    name: "factory-pass",
+    args: ["--operation=test", "--factory", "--speed=200"],
+    way: stay,
+    shows: [/11 tests passed[^]*Switches the power off/, /11 项通过[^]*关机/],
+  },
+  {
+    name: "factory-fail",
+    args: ["--operation=test", "--factory", "--speed=200", "--fail-test=memory"],
+    way: stay,
+    shows: [/at least 2 GiB[^]*Power off/, /at least 2 GiB[^]*关机/],
+  },
+  {
     name: "plan",
     args: [],
     async way(window) {
@@ -137,7 +149,7 @@ function compare(file: string, shown: string): void {
 
 test("the README shows what the screens show", () => {
   const readme = readFileSync(join(PROJECT, "README.md"), "utf8");
-  for (const name of ["menu", "question", "failed"]) {
+  for (const name of ["menu", "question", "failed", "factory-fail"]) {
     const capture = readFileSync(join(FOLDER, `80x24-en-${name}.txt`), "utf8").trimEnd();
     assert.ok(
       readme.includes(`\`\`\`\n${capture}\n\`\`\`\n`),

@@ -16,11 +16,11 @@ import { openFaces } from "../../src/ui/faces.ts";
 import { VERSION } from "../../src/version.ts";
 import { IDS, simulate } from "./simulate.ts";
 
-const USAGE = `npm run demo:screen -- [--machine NAME|FILE.json] [--operation menu|default|latest|repair]
+const USAGE = `npm run demo:screen -- [--machine NAME|FILE.json] [--operation menu|default|latest|repair|test]
   [--lang en|zh] [--ui screen|plain] [--cmdline "zshield.keep=nothing …"] [--speed N]
-  [--fail-at KIND] [--pause-at KIND] [--password TEXT] [--other pts/N]
+  [--fail-at KIND] [--pause-at KIND] [--password TEXT] [--other pts/N] [--factory] [--fail-test NAME]
   NAME is one of test/machines, KIND a kind of step (zshield plan lists them),
-  --other a second console`;
+  --other a second console, --factory a card with factory tests`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -33,6 +33,8 @@ async function main(): Promise<void> {
       speed: { type: "string", default: "1" },
       "fail-at": { type: "string" },
       "pause-at": { type: "string" },
+      factory: { type: "boolean", default: false },
+      "fail-test": { type: "string" },
       password: { type: "string" },
       other: { type: "string" },
       version: { type: "boolean" },
@@ -56,8 +58,10 @@ async function main(): Promise<void> {
         speed: Number(values.speed),
         failAt: values["fail-at"],
         pauseAt: values["pause-at"],
+        failTest: values["fail-test"],
       }),
     prepareGolden: async () => undefined,
+    signal: async () => undefined,
     closeEverything: async () => undefined,
     keepResult: () => undefined,
     readPeakMemoryBytes: () => 0,
@@ -73,7 +77,7 @@ async function main(): Promise<void> {
     face,
     doings,
     request,
-    config: checkConfig({}),
+    config: checkConfig(values.factory ? { factory: { memory: "2 GiB" } } : {}),
     reports: {
       save: async () => face.line("this is a demo: nothing was saved"),
       saveIfThere: async () => undefined,

@@ -7,10 +7,12 @@ import { quote } from "../../src/host/command.ts";
 import type { Ids } from "../../src/model/ids.ts";
 import { say } from "../../src/model/messages.ts";
 import { MIB } from "../../src/model/size.ts";
+import type { TestOutcome } from "../../src/model/factory.ts";
 import type { Step } from "../../src/model/step.ts";
 import { successOf, type Result } from "../../src/model/result.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
 import type { Decision } from "../../src/plan/decide.ts";
+import { factoryReport, resultOfTests } from "../../src/plan/factory-report.ts";
 import { describeAction, isQuiet } from "../../src/plan/describe.ts";
 import type { Progress } from "../../src/commands/flow.ts";
 
@@ -20,6 +22,8 @@ export interface Simulation {
   /** The kind of step at which it fails, or stays in the middle for ever. */
   readonly failAt?: string | undefined;
   readonly pauseAt?: string | undefined;
+  /** The factory test that fails. */
+  readonly failTest?: string | undefined;
 }
 
 /** The same in every run, so that captures can be compared. */
@@ -43,9 +47,9 @@ const BYTES_PER_SECOND = 100 * MIB;
 const PIECES = 40;
 
 export async function simulate(
-  { plan, disk, journal }: Decision,
+  { plan, disk, journal, machine }: Decision,
   on: Progress,
-  { speed, failAt, pauseAt }: Simulation,
+  { speed, failAt, pauseAt, failTest }: Simulation,
 ): Promise<Result> {
   let changed = journal !== undefined;
   const steps: { kind: string; seconds: number; bytes: number }[] = [];
@@ -88,12 +92,28 @@ export async function simulate(
     steps.push({ kind: step.kind, seconds, bytes: total });
     on.onEvent({ ...event, kind: "done", bytes: total, seconds });
   }
-  return successOf(plan, disk, { steps, peakMemoryBytes: 0 });
+  const result = successOf(plan, disk, { steps, peakMemoryBytes: 0 });
+  if (plan.operation !== "test") return result;
+  const report = factoryReport({
+    ...{ machine, plan, disk, endedAt: IDS.nowSeconds, lastResult: undefined, outputs: {} },
+    tests: plan.steps.flatMap((step) =>
+      step.kind === "factory-test" ? [simulateTest(step.test.name, failTest)] : [],
+    ),
+  });
+  on.onReport(report);
+  return { ...result, ...resultOfTests(report) };
 }
 
 function bytesOf(step: Step): number {
   if ("bytes" in step) return step.bytes;
   return step.kind === "merge-backup" ? 300 * MIB : 0;
+}
+
+function simulateTest(name: string, failTest: string | undefined): TestOutcome {
+  const fails = name === failTest;
+  const outcome = fails ? "fail" : name === "sensors" ? "skip" : "pass";
+  const reason = fails ? "958.4 MiB, and at least 2 GiB are expected" : "simulated";
+  return { name, origin: "built-in", outcome, reason, seconds: 1 };
 }
 
 async function stay(check: () => void): Promise<void> {

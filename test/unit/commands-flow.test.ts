@@ -85,6 +85,7 @@ async function run(
     perform: (decision, on) => (more.perform ?? (async () => success))(decision, on, told),
     prepareGolden: more.prepareGolden ?? (async () => void told.did.push("golden made ready")),
     closeEverything: async () => void told.did.push("close"),
+    signal: async (verdict) => void told.did.push(`signal ${verdict}`),
     keepResult: () => undefined,
     readPeakMemoryBytes: () => 0,
     log: { line: () => undefined, text: () => "one\ntwo\n" },

@@ -6,12 +6,15 @@ import type { StepEvent } from "../../src/model/event.ts";
 import { identityOf, type Machine } from "../../src/model/machine.ts";
 import { GIB } from "../../src/model/size.ts";
 import type { Result } from "../../src/model/result.ts";
+import type { FactoryReport } from "../../src/model/factory.ts";
 import { planFactory } from "../../src/plan/factory.ts";
+import { factoryReport, resultOfTests } from "../../src/plan/factory-report.ts";
 import { overviewOf } from "../../src/plan/overview.ts";
+import { builtInTests } from "../../src/plan/test.ts";
 import { explain } from "../../src/ui/explain.ts";
 import { NOTHING, type Known, type Scene } from "../../src/ui/screen/known.ts";
 import { quote } from "../../src/host/command.ts";
-import { config, ids, installed, machine, wish } from "./example.ts";
+import { config, ids, installed, machine, testConfig, wish } from "./example.ts";
 
 export function installedMachine(): Machine {
   const { disk, group } = installed(5 * GIB);
@@ -77,6 +80,26 @@ const verdict: Scene = {
   choices: ["again", "anew", "menu", "log", "report", "reboot", "poweroff"],
   selected: 1,
 };
+
+/** Of tests of which those that are named fail. */
+export function reportOf(...failing: string[]): FactoryReport {
+  const { factory } = testConfig;
+  const tests = factory ? builtInTests(factory) : [];
+  return factoryReport({
+    ...{ machine: installedMachine(), plan, disk: plan.disk, endedAt: ids.nowSeconds },
+    ...{ outputs: {}, lastResult: undefined },
+    tests: tests.map(({ name }) => ({
+      ...{ name, origin: "built-in", seconds: 1 },
+      outcome: failing.includes(name) ? "fail" : name === "sensors" ? "skip" : "pass",
+      reason: failing.includes(name) ? `${name} is not as expected` : "as expected",
+    })),
+  });
+}
+
+export function testVerdict(...failing: string[]): NonNullable<Known["verdict"]> {
+  const report = reportOf(...failing);
+  return { result: { ...success, operation: "test", ...resultOfTests(report) }, report };
+}
 
 /** Every kind of scene; a new one that is not here is a compile error. */
 export const SCENES: { readonly [K in Scene["kind"]]: Extract<Scene, { kind: K }> } = {

@@ -10,12 +10,13 @@ import { parseMachine } from "../../src/model/machine-schema.ts";
 import { overviewOf } from "../../src/plan/overview.ts";
 import { explain } from "../../src/ui/explain.ts";
 import { draw, type Charset, type Size } from "../../src/ui/screen/draw.ts";
-import type { Known } from "../../src/ui/screen/known.ts";
+import type { Known, Scene } from "../../src/ui/screen/known.ts";
 import { view } from "../../src/ui/screen/view.ts";
 import { pad, widthOf, wrap } from "../../src/ui/screen/width.ts";
 import { textsOf, type Language } from "../../src/ui/texts.ts";
 import { config, wish } from "./example.ts";
-import { eventAt, known, SCENES, success } from "./screen-example.ts";
+import { reportText, verdictLines } from "../../src/ui/factory-lines.ts";
+import { eventAt, known, SCENES, success, testVerdict } from "./screen-example.ts";
 
 const SIZES: readonly Size[] = [
   { columns: 80, rows: 24 },
@@ -53,6 +54,87 @@ for (const scene of Object.values(SCENES)) {
     }
   });
 }
+
+for (const [title, failing] of [
+  ["PASS", []],
+  ["FAIL", ["memory", "disk", "smart", "clock", "root", "boot-loader"]],
+] as const) {
+  test(`${title}: the whole screen, on every terminal, in both languages`, () => {
+    const verdict = testVerdict(...failing);
+    const choices = ["test-again", "menu", "log", "report", "reboot", "poweroff"] as const;
+    const scene: Scene =
+      title === "PASS" ? SCENES.finished : { kind: "verdict", choices, selected: 1 };
+    for (const size of SIZES) {
+      for (const language of ["en", "zh"] as const) {
+        const rows = draw(view(known(scene, { verdict }), textsOf(language)), size, "blocks");
+        assert.is(rows.length, size.rows);
+        for (const row of rows) {
+          assert.is(widthOf(row.map(({ text }) => text).join("")), size.columns);
+          const styles = new Set(row.map(({ style }) => style));
+          const ground = title === "PASS" ? "pass" : "fail";
+          for (const style of styles) assert.ok([ground, "bar", "code"].includes(style), style);
+        }
+      }
+    }
+  });
+}
+
+test("PASS tells serial number and version, and how it ends; FAIL why, every failure, and what can be done", () => {
+  const passed = text(known(SCENES.finished, { verdict: testVerdict() }), USUAL, "en", "ascii");
+  assert.match(passed, /Serial number BOX-1, version 0\.1\.0\+abc/);
+  assert.match(passed, /11 tests passed, 0 failed, 1 skipped/);
+  assert.match(passed, /Reboots in 60 s/);
+  assert.not.match(passed, /can be used now/);
+  const verdict = testVerdict("memory", "disk");
+  const choices = ["test-again", "menu", "log", "report", "reboot", "poweroff"] as const;
+  const failed = text(known({ kind: "verdict", choices, selected: undefined }, { verdict }));
+  assert.match(
+    failed,
+    /Why: .*\n {2}memory: memory is not[^]*failed beside it:[^]* disk: disk is not/,
+  );
+  assert.match(failed, / 1 {2}Run the factory tests again[^]* 6 {2}Power off/);
+});
+
+test("every choice stays on 80×24, however long the reason of a test is", () => {
+  const names = ["memory", "disk", "smart", "clock", "root", "boot-loader"];
+  const verdict = testVerdict(...names);
+  const { report } = verdict;
+  if (!report) throw new Error("no report");
+  const long = "long ".repeat(60);
+  const tests = report.tests.map((one) => ({ ...one, reason: long }));
+  const choices = ["test-again", "menu", "log", "report", "reboot", "poweroff"] as const;
+  const scene: Scene = { kind: "verdict", choices, selected: undefined };
+  for (const charset of ["blocks", "ascii"] as const) {
+    const all = { ...report, reason: `memory: ${long}`, tests };
+    const from = known(scene, { verdict: { ...verdict, report: all } });
+    assert.match(text(from, USUAL, "en", charset), / 6 {2}Power off/);
+  }
+});
+
+test("the menu of a box that failed its factory tests says so first", () => {
+  const { overview } = known(SCENES.menu);
+  if (!overview) throw new Error("no overview");
+  const factory = { verdict: "FAIL", reason: "memory: too little" } as const;
+  const rows = lines(known(SCENES.menu, { overview: { ...overview, factory } }));
+  assert.match(rows[1] ?? "", /THIS BOX FAILED ITS FACTORY TESTS: memory: too little/);
+  assert.not.match(text(known(SCENES.menu)), /FACTORY TESTS/);
+});
+
+test("what a test says of itself cannot move the cursor", () => {
+  const verdict = testVerdict("memory");
+  const { report } = verdict;
+  if (!report) throw new Error("no report");
+  const evil = "\x1b[2J\x07\u202e";
+  const tests = report.tests.map((one) => ({ ...one, reason: evil, name: evil }));
+  const hostile = { ...report, reason: evil, serial: evil, tests, outputs: { [evil]: evil } };
+  const said = [
+    text(known(SCENES.finished, { verdict: { ...verdict, report: hostile } })),
+    ...verdictLines(hostile),
+    reportText(hostile).replaceAll("\n", ""),
+  ];
+  for (const line of said)
+    assert.not.match(line.replaceAll("\n", ""), /[\x00-\x1f\x7f-\x9f\u202e]/);
+});
 
 test("the menu tells the machine, the disks with why and why not, backup, recovery, and every choice", () => {
   const said = text(known(SCENES.menu));

@@ -122,7 +122,7 @@ test("the verdict in lines: the words, then the line that scripts read", () => {
     `ZSHIELD-RESULT ${JSON.stringify(success)}`,
   ]);
   const explanation = explain(new Refusal("no disk", "attach one"), quote);
-  assert.equal(resultLines(success, explanation).slice(0, -1), explanation.lines);
+  assert.equal(resultLines(success, { explanation }).slice(0, -1), explanation.lines);
 });
 
 test.run();

@@ -32,6 +32,8 @@ const COLOURED: Readonly<Record<Style, number>> = {
   // Whatever the terminal's own colours are: light is light, or no reader finds the code.
   code: cell(BOLD, 7, 0),
   light: cell(0, 0, 7),
+  pass: cell(BOLD, 7, 2),
+  fail: cell(BOLD, 7, 1),
 };
 const COLOURLESS: Readonly<Record<Style, number>> = {
   ...COLOURED,
@@ -39,6 +41,8 @@ const COLOURLESS: Readonly<Record<Style, number>> = {
   bad: cell(BOLD),
   code: cell(0),
   light: cell(REVERSE),
+  pass: cell(BOLD),
+  fail: cell(BOLD),
 };
 
 interface Line extends Array<[number, string]> {

@@ -44,9 +44,8 @@ export function draw(view: View, size: Size, charset: Charset): Row[] {
     .map((line) => row(line, "strong"));
   const height = rows - 2 - notes.length;
   const body = filled(withCode(view, { columns, rows: height }, charset), height);
-  return [bar(view.title), ...body, ...notes, bar(view.keys)].map((row) =>
-    fitted(row, size, charset),
-  );
+  const all = [bar(view.title), ...body, ...notes, bar(view.keys)];
+  return all.map((row) => grounded(fitted(row, size, charset), size, view.ground));
 }
 
 /** The body; beside it, below the big word, the QR code where there is room for both. */
@@ -260,6 +259,16 @@ function padded(spans: Row, width: number): Row {
 
 function filled(rows: readonly Row[], height: number): Row[] {
   return Array.from({ length: height }, (_, index) => rows[index] ?? []);
+}
+
+/** What has no ground of its own lies on that of the screen, to its edge. */
+function grounded(spans: Row, { columns }: Size, ground: View["ground"]): Row {
+  if (!ground) return spans;
+  const own: readonly Style[] = ["bar", "code", "light"];
+  return padded(spans, columns).map(({ text, style }) => ({
+    text,
+    style: own.includes(style) ? style : ground,
+  }));
 }
 
 /** In characters that the terminal has, and no wider than it is. */

@@ -3,6 +3,7 @@
  * describes it. Owns: the types and the beginning. No texts, no terminal.
  */
 import type { StepEvent } from "../../model/event.ts";
+import type { FactoryReport } from "../../model/factory.ts";
 import type { DiskIdentity } from "../../model/machine.ts";
 import type { Overview } from "../../model/overview.ts";
 import type { Result } from "../../model/result.ts";
@@ -38,6 +39,8 @@ export interface Run {
 export interface Verdict {
   readonly result: Result;
   readonly explanation?: Explanation;
+  /** Where factory tests have ended. */
+  readonly report?: FactoryReport;
 }
 
 /** `selected` undefined: nothing is chosen yet, so Enter, held down while the machine boots, starts nothing. */

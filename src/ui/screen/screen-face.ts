@@ -176,8 +176,8 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       known = withLog(known, line);
       if (known.scene.kind === "running") drawSoon();
     },
-    verdict(result, explanation) {
-      known = { ...known, verdict: { result, ...(explanation ? { explanation } : {}) } };
+    verdict(result, more = {}) {
+      known = { ...known, verdict: { result, ...more } };
       // For scripts that read this console; the person sees the screen that follows.
       terminal.write(`\x1b[H\x1b[2J${printResult(result)}\r\n`);
       clear();

@@ -2,16 +2,20 @@
  * What is known → what the screen shows, without a size: blocks in the order in which they stand below each
  * other. Pure. Strings from outside are made visible here, once, for every scene.
  */
+import type { FactoryReport } from "../../model/factory.ts";
+import type { Result } from "../../model/result.ts";
 import { printSize } from "../../model/size.ts";
 import { visible } from "../../model/text.ts";
 import type { Words } from "../../words.ts";
 import { VERSION } from "../../version.ts";
+import { countOf, failuresOf } from "../factory-lines.ts";
 import type { Texts } from "../texts.ts";
 import type { Known, Run, Scene, Verdict } from "./known.ts";
 import { stepProgress, wholeProgress, type Progress } from "./progress.ts";
 import { codeText } from "./qr.ts";
 
-export type Style = "plain" | "strong" | "bar" | "good" | "bad" | "code" | "light";
+export type Ground = "pass" | "fail";
+export type Style = "plain" | "strong" | "bar" | "good" | "bad" | "code" | "light" | Ground;
 
 export type Block =
   | {
@@ -49,6 +53,8 @@ export interface View {
   readonly body: readonly Block[];
   readonly notes: readonly string[];
   readonly keys: string;
+  /** The whole screen has this colour: it is read from the other end of the line. */
+  readonly ground?: Ground;
   /** The result for a QR code, long and short; `alone`: nothing else is shown. */
   readonly code?: { readonly long: string; readonly short: string; readonly alone: boolean };
 }
@@ -59,6 +65,7 @@ export function view(known: Known, t: Texts): View {
     title: `zshield ${VERSION}  ${t.title}`,
     notes: notes.map(visible),
     keys: keysOf(known, t),
+    ...groundOf(known),
   };
   const body = bodyOf(known, scene, t).map(shown);
   if (scene.kind === "code" || scene.kind === "verdict" || scene.kind === "finished") {
@@ -87,6 +94,7 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
       return [{ kind: "pages", lines: machineFacts(known, t).lines, top: scene.top }];
     case "menu":
       return [
+        ...failedTests(known, t),
         machineFacts(known, t),
         gap,
         { kind: "text", text: t.choose, style: "strong" },
@@ -221,7 +229,12 @@ function running(
       : [
           {
             kind: "text",
-            text: told === "cancelling" ? t.cancelling : t.tooLate,
+            text:
+              told === "cancelling"
+                ? t.cancelling
+                : plan.operation === "test"
+                  ? t.tests.tooLate
+                  : t.tooLate,
             style: "strong",
           } as const,
         ]),
@@ -241,7 +254,45 @@ function leftText({ secondsLeft }: Progress, t: Texts): string {
   return secondsLeft === undefined ? "" : t.left(secondsLeft);
 }
 
-function verdict({ result, explanation }: Verdict, t: Texts): Block[] {
+function groundOf({ scene, verdict }: Known): { readonly ground?: Ground } {
+  const report = verdict?.report;
+  if (!report || (scene.kind !== "verdict" && scene.kind !== "finished")) return {};
+  return { ground: report.verdict === "PASS" ? "pass" : "fail" };
+}
+
+/** Above the machine: a box that failed is not to be taken for a good one. */
+function failedTests({ overview }: Known, t: Texts): Block[] {
+  const factory = overview?.factory;
+  if (factory?.verdict !== "FAIL") return [];
+  return [{ kind: "text", text: t.testsFailed(factory.reason ?? ""), style: "bad" }];
+}
+
+function testVerdict(report: FactoryReport, t: Texts): Block[] {
+  const { verdict, serial, version, reason } = report;
+  const counts = (["pass", "fail", "skip"] as const).map((outcome) => countOf(report, outcome));
+  const [passed = 0, failed = 0, skipped = 0] = counts;
+  const lines = (texts: readonly string[]): Block => ({
+    kind: "facts",
+    lines: texts.map((text) => `  ${text}`),
+    more: t.moreInLog,
+  });
+  const [, ...others] = failuresOf(report);
+  return [
+    { kind: "big", word: verdict, style: "strong" },
+    { kind: "text", text: t.tests.box(serial, version), style: "strong" },
+    { kind: "text", text: t.tests.counts(passed, failed, skipped) },
+    ...(reason === undefined ? [] : [{ kind: "text", text: t.why } as const, lines([reason])]),
+    ...(others.length === 0
+      ? []
+      : [
+          { kind: "text", text: t.tests.others } as const,
+          lines(others.map(({ name, reason }) => `${name}: ${reason}`)),
+        ]),
+  ];
+}
+
+function verdict({ result, explanation, report }: Verdict, t: Texts): Block[] {
+  if (report) return testVerdict(report, t);
   const { outcome } = result;
   const gap: Block = { kind: "gap" };
   const big: Block = {
@@ -264,11 +315,16 @@ function verdict({ result, explanation }: Verdict, t: Texts): Block[] {
   });
   return [
     big,
-    { kind: "text", text: result.changed ? t.changed : t.unchanged, style: "strong" },
+    { kind: "text", text: stateOf(result, t), style: "strong" },
     { kind: "text", text: t.why },
     lines(message),
     ...(hint === "" ? [] : [{ kind: "text", text: t.next } as const, lines(hint)]),
   ];
+}
+
+function stateOf({ changed, operation }: Result, t: Texts): string {
+  if (!changed) return t.unchanged;
+  return operation === "test" ? t.tests.ended : t.changed;
 }
 
 function keysOf({ scene, run }: Known, { keys }: Texts): string {
