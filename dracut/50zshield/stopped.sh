@@ -29,6 +29,7 @@ operation() {
         *' zshield_recovery=default '*) echo default ;;
         *' zshield_recovery=latest '*) echo latest ;;
         *' zshield_recovery=repair '*) echo repair ;;
+        *' zshield_recovery=test '*) echo test ;;
         *' zshield_recovery=menu '*) echo menu ;;
         *) echo none ;;
     esac
@@ -89,7 +90,7 @@ tell_agent() {
 tell_boot() {
     read -r line < /proc/cmdline
     case " $line " in
-        *' root=zshield '*) how="root=zshield, but none of zshield_recovery=default, latest, repair, menu" ;;
+        *' root=zshield '*) how="root=zshield, but none of zshield_recovery=default, latest, repair, test, menu" ;;
     esac
     echo "zshield: the golden system could not be started${how:+: ${how%.}}."
     if command -v systemctl > /dev/null; then

@@ -60,6 +60,7 @@ const LATEST = "zshield: starting: Recover to latest backup";
 const INSTALLED = "zshield: starting: Boot the installed system";
 const REPAIR = "zshield: starting: Repair the installed system";
 const MENU = "zshield: starting: Recovery menu";
+const TESTS = "zshield: starting: Run the factory tests";
 /** Printed by the configuration inside the test disk's root. */
 const INSIDE_ROOT = "zshield-test: this is root's own configuration";
 const TIMEOUT_MS = 90_000;
@@ -90,6 +91,18 @@ const CASES: readonly Case[] = [
     boots: "card",
     state: { a: installed(3), b: recovering(2) },
     wanted: INSIDE_ROOT,
+  },
+  {
+    name: "card, an installation asked for the factory tests",
+    boots: "card",
+    state: { a: { sequence: 2, phase: "requested", operation: "test" }, b: recovering(1) },
+    wanted: TESTS,
+  },
+  {
+    name: "card, the factory tests failed",
+    boots: "card",
+    state: { a: recovering(1, "test"), b: { sequence: 2, phase: "failed", operation: "test" } },
+    wanted: ["this box failed its factory tests", MENU],
   },
   {
     name: "card, copy a damaged",
@@ -158,6 +171,18 @@ const CASES: readonly Case[] = [
     boots: "disk",
     state: { a: installed(1), b: { sequence: 2, phase: "changing", operation: "repair" } },
     wanted: REPAIR,
+  },
+  {
+    name: "disk alone, cut in the factory tests",
+    boots: "disk",
+    state: { a: recovering(2, "test"), b: { sequence: 1, phase: "requested", operation: "test" } },
+    wanted: TESTS,
+  },
+  {
+    name: "disk alone, the factory tests failed",
+    boots: "disk",
+    state: { a: { sequence: 2, phase: "failed", operation: "test" }, b: recovering(1, "test") },
+    wanted: ["this box failed its factory tests", MENU],
   },
   {
     name: "disk alone, both copies damaged",

@@ -39,8 +39,8 @@ test("GRUB is shut before it reads the fragment, and stays so if it cannot", () 
 });
 
 for (const [name, count] of [
-  ["card-menu.cfg", 6],
-  ["disk-menu.cfg", 5],
+  ["card-menu.cfg", 7],
+  ["disk-menu.cfg", 6],
 ] as const) {
   test(`every entry of ${name} starts without a password`, () => {
     const entries = commands(read(name)).filter((line) => /^(menuentry|submenu)\b/.test(line));
