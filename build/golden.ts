@@ -43,6 +43,9 @@ const MASKED = [
   "getty-static.service",
 ];
 
+/** Files below build/golden that are programs begin with one of these. */
+const PROGRAMS = ["usr/bin/", "usr/lib/zshield/lab-booted", "usr/lib/zshield/factory-tests.d/"];
+
 const TIMERS = ["zshield-backup.timer", "zshield-check.timer"];
 
 /** Returns the directory of the finished tree: cached, so the caller must not change it. */
@@ -138,7 +141,7 @@ function initramfsCommand(root: GoldenChoice["root"], kernel: string): string[] 
 async function overlay(from: string, tree: string): Promise<void> {
   for (const file of await filesBelow(from)) {
     const place = path.relative(from, file);
-    const isProgram = place.startsWith("usr/bin/") || place === "usr/lib/zshield/lab-booted";
+    const isProgram = PROGRAMS.some((prefix) => place.startsWith(prefix));
     await install(file, path.join(tree, place), isProgram ? 0o755 : 0o644);
   }
 }

@@ -8,15 +8,16 @@ import type { CardOptions } from "../../build/card.ts";
 import { join } from "node:path";
 import { command } from "./command.ts";
 import type { Attachment, Drive } from "./hardware.ts";
+import { writeLineConfig } from "./line.ts";
 import { writeLockedConfig } from "./locks.ts";
 import { LAB_DIRECTORY } from "./scratch.ts";
 import { makeLayer, readPartition, type Image, type ImagePartition } from "./images.ts";
 
 /**
  * `classic`: a Debian root with initramfs-tools and no dracut, brought by `--from`; rescue without systemd.
- * `locked`: the small one with both passwords set (locks.ts).
+ * `locked`: the small one with both passwords set (locks.ts). `line`: the small one with factory tests (line.ts).
  */
-export type RootName = "golden" | "small" | "classic" | "locked";
+export type RootName = "golden" | "small" | "classic" | "locked" | "line";
 
 export interface LabCard {
   readonly image: Image;
@@ -74,6 +75,10 @@ async function optionsOf(root: RootName): Promise<CardOptions> {
     case "locked": {
       const out = join(LAB_DIRECTORY, "locked");
       return { lab: true, root: "small", config: await writeLockedConfig(out), out };
+    }
+    case "line": {
+      const out = join(LAB_DIRECTORY, "line");
+      return { lab: true, root: "small", config: await writeLineConfig(out), out };
     }
     default:
       return { lab: true, root };

@@ -35,6 +35,8 @@ export interface Drive {
   readonly attach: Attachment;
   /** At most 20 characters: an ATA disk has no more. */
   readonly serial: string;
+  /** What a SCSI disk says of its firmware; four characters. */
+  readonly revision?: string;
   /** Place in the firmware's order, 0 first. SeaBIOS tries no disk without one but the first. */
   readonly boot?: number;
 }
@@ -140,7 +142,8 @@ function driveArguments(drive: Drive, index: number): string[] {
   const node = `disk${index}`;
   const block = blockNode(drive.source, node);
   const boot = drive.boot === undefined ? "" : `,bootindex=${drive.boot}`;
-  const device = `${deviceOf(drive.attach, index)},drive=${node},serial=${drive.serial}${boot}`;
+  const revision = drive.revision === undefined ? "" : `,ver=${drive.revision}`;
+  const device = `${deviceOf(drive.attach, index)},drive=${node},serial=${drive.serial}${revision}${boot}`;
   return ["-blockdev", JSON.stringify(block), "-device", device];
 }
 

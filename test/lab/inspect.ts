@@ -4,7 +4,7 @@
  * read-only, rsync compares them by checksum.
  * Owns: looking. Needs root (loop mounts), as making a card does.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LabCard } from "./card.ts";
 import { command } from "./command.ts";
@@ -58,6 +58,23 @@ export async function compareWithGolden(
   return withMount(folder, "inspected-golden", card.image.file, card.golden, (golden) =>
     withMount(folder, "inspected-root", raw.file, root, (installed) => compare(golden, installed)),
   );
+}
+
+/** Looks into a volume of an installed disk whose machine has ended. */
+export async function readVolume<T>(
+  folder: string,
+  image: Image,
+  name: string,
+  use: (directory: string) => Promise<T>,
+): Promise<T> {
+  const raw = image.format === "raw" ? image : await flatten(folder, `looked-into-${name}`, image);
+  const volume = (await readVolumes(folder, raw.file)).find((found) => found.name === name);
+  if (!volume) throw new Error(`the disk has no volume ${name}`);
+  try {
+    return await withMount(folder, `looked-into-${name}`, raw.file, volume, use);
+  } finally {
+    if (raw !== image) rmSync(raw.file);
+  }
 }
 
 /** Lines of rsync without the differences that must be there. */

@@ -117,12 +117,14 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     async pressPower() {
       await qmp.execute("system_powerdown");
     },
-    async plug({ source, serial }) {
+    async plug({ source, serial, revision }) {
       plugged += 1;
       const node = `plugged${plugged}`;
       await qmp.execute("blockdev-add", blockNode(source, node));
       const place = { driver: "scsi-hd", bus: "scsi.0", "scsi-id": 10 + plugged };
-      await qmp.execute("device_add", { ...place, id: `${node}-device`, drive: node, serial });
+      const version = revision === undefined ? {} : { ver: revision };
+      const id = `${node}-device`;
+      await qmp.execute("device_add", { ...place, ...version, id, drive: node, serial });
     },
     async resume() {
       for (;;) {

@@ -42,8 +42,10 @@ export interface RescueOptions {
   readonly drives: readonly Drive[];
   /** Further kernel parameters. */
   readonly parameters?: readonly string[];
-  readonly operation?: "default" | "latest" | "repair" | "menu";
+  readonly operation?: "default" | "latest" | "repair" | "test" | "menu";
   readonly memoryMiB?: number;
+  /** Of the box, in its DMI tables; a saved machine keeps that of the one that was saved. */
+  readonly serialNumber?: string;
   readonly cpu?: string;
   readonly firmware?: Firmware;
   readonly name?: string;
@@ -101,8 +103,9 @@ const saved = new Map<string, Promise<string>>();
 
 /** The memory of a rescue system with this command line that waits for its disk; made once for a run. */
 function savedRescue(options: RescueOptions): Promise<string> {
-  const { operation = "default", parameters = [], memoryMiB } = options;
-  const key = JSON.stringify([options.card.card.image.file, operation, parameters, memoryMiB]);
+  const { operation = "default", parameters = [], memoryMiB, serialNumber } = options;
+  const { file: image } = options.card.card.image;
+  const key = JSON.stringify([image, operation, parameters, memoryMiB, serialNumber]);
   let file = saved.get(key);
   if (!file) {
     file = saveRescue(options, saved.size);
@@ -136,6 +139,7 @@ function rescueMachine(
     name: options.name ?? "rescue",
     drives: [cardDrive(options.card), ...drives],
     ...(options.memoryMiB === undefined ? {} : { memoryMiB: options.memoryMiB }),
+    ...(options.serialNumber === undefined ? {} : { serialNumber: options.serialNumber }),
     ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
     ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
     ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
@@ -284,7 +288,7 @@ export function checkBooted({ root, failed }: Booted): void {
 }
 
 /** Places in GRUB's menus (grub/card-menu.cfg, grub/disk-menu.cfg), from the top. */
-const MENU = ["installed", "default", "latest", "repair", "menu"] as const;
+const MENU = ["installed", "default", "latest", "repair", "menu", "test"] as const;
 
 type Entry = (typeof MENU)[number];
 
@@ -298,7 +302,7 @@ export async function chooseEntry(
   const down = MENU.indexOf(entry) - MENU.indexOf(preset);
   // Ctrl-N is the arrow down, Ctrl-P the arrow up.
   machine.send(`${(down > 0 ? "\x0e" : "\x10").repeat(Math.abs(down))}\r`);
-  await machine.waitFor(/starting: (Re|Boot)/, 60);
+  await machine.waitFor(/starting: (Re|Boot|Run)/, 60);
 }
 
 /** Answers the question before anything is lost as it asks to be answered. */

@@ -26,9 +26,9 @@ import {
   listVendorTests,
   resolveIn,
   runVendorTest,
-  VENDOR_TESTS,
   type VendorRun,
 } from "../../src/host/factory/vendor.ts";
+import { VENDOR_TESTS } from "../../src/model/places.ts";
 import { MOST_REASON, MOST_VENDOR_TESTS } from "../../src/model/factory.ts";
 import { visible } from "../../src/model/text.ts";
 import { disk, machine } from "./example.ts";
@@ -127,6 +127,20 @@ async function runScript(text: string, seconds = 20): Promise<VendorRun> {
   const root = rootWith({ script: text });
   return runVendorTest("script", boxOf(root), seconds, here(root), 300);
 }
+
+test("the lab's own tests: a loud one passes, and what is kept of it is short and visible", async () => {
+  const root = new URL("../../build/golden/lab", import.meta.url).pathname;
+  assert.equal(listVendorTests(root), ["10-relay", "20-loud", "30-burn-in"]);
+  const run = (name: string) => runVendorTest(name, boxOf(root), 20, here(root), 300);
+  assert.match((await run("10-relay")).outcome.reason, /2 tests ok/);
+  assert.is((await run("30-burn-in")).outcome.outcome, "skip");
+  const { outcome, output } = await run("20-loud");
+  assert.is(outcome.outcome, "pass");
+  assert.is(outcome.reason, "it was loud");
+  assert.ok(output.includes("\\x1b[2J") && output.trimEnd().endsWith("it was loud"));
+  assert.ok(Buffer.byteLength(output) <= 64 * 1024);
+  assert.not.match(output, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\ufffd]/);
+});
 
 for (const [title, text, outcome, reason] of [
   ["exit code 0", "echo all well", "pass", /^all well$/],
