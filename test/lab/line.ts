@@ -24,7 +24,7 @@ processors = 1
 disk-size = "16 GiB"
 read-rate = "1 MiB"
 write-rate = "1 MiB"
-clock-after = "2026-01-01"
+clock-after = "2020-01-01"
 test-seconds = 30
 `;
 
