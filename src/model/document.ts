@@ -1,9 +1,9 @@
 /*
  * One way to say what is wrong with a document: every fault at once, each with its path.
- * Owns: turning valibot's issues into a Refusal. No I/O.
+ * Owns: turning valibot's issues into a Refusal, and the one form of documents that are signed. No I/O.
  */
 import * as v from "valibot";
-import { Refusal } from "../errors.ts";
+import { Refusal, messageOf } from "../errors.ts";
 
 /** @throws Refusal with one line per fault: `zshield.toml: volume.root.size: …`. */
 export function parseDocument<S extends v.GenericSchema>(
@@ -15,6 +15,38 @@ export function parseDocument<S extends v.GenericSchema>(
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   throw new Refusal(result.issues.map((issue) => describeIssue(name, issue)).join("\n"), hint);
+}
+
+/** The text of a file, which is the same bytes when it is encoded again. @throws Refusal for what is not UTF-8. */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Refusal(`${name} is not UTF-8`);
+  }
+}
+
+/**
+ * A document that is signed or named by its digest: JSON in the one form that JSON.stringify gives for the schema's
+ * keys in their order. Anything else, such as a key that is there twice, a blank or another order, prints differently.
+ * @throws Refusal
+ */
+export function parseExact<S extends v.GenericSchema>(
+  schema: S,
+  text: string,
+  name: string,
+): v.InferOutput<S> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Refusal(`${name} is not JSON: ${messageOf(error)}`);
+  }
+  const document = parseDocument(schema, value, name);
+  if (JSON.stringify(document) !== text) {
+    throw new Refusal(`${name} is not in the one form that it may have`);
+  }
+  return document;
 }
 
 function describeIssue(name: string, issue: v.BaseIssue<unknown>): string {
