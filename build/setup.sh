@@ -78,7 +78,8 @@ ovmf start virtual machines as UEFI does
 lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens
-zbar-tools read the QR code of the screens'
+zbar-tools read the QR code of the screens
+minisign make and confirm signatures beside ours'
 # Any browser of this family will do. Where there is none and no package of it (Ubuntu has a snap), its test fails and
 # says so; nothing else needs it.
 for browser in chromium chromium-browser google-chrome google-chrome-stable; do

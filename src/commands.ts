@@ -5,12 +5,15 @@
 import { parseArgs } from "node:util";
 import { UsageError, messageOf } from "./errors.ts";
 import { PARAMETERS } from "./model/cmdline.ts";
+import { MASK_TEXT, MASK_TEXT_EXPECTED } from "./model/mask.ts";
 import { OPERATIONS } from "./model/operation.ts";
 import { TOOLS } from "./model/tools.ts";
 import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { check } from "./commands/check.ts";
 import { collect } from "./commands/collect.ts";
+import { makeRecord, showRecord } from "./commands/device.ts";
+import { changeKeyPassword, newKey, rotateKey, showKey } from "./commands/key.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { checkMasks } from "./commands/mask.ts";
 import { makePassword } from "./commands/password.ts";
@@ -177,6 +180,42 @@ export const VERBS: readonly Verb[] = [
     },
   },
   {
+    name: "key",
+    usage:
+      "key new [--out BASENAME] [--force] | key show FILE | key password FILE [--new-password-file FILE] | " +
+      "key rotate OLD NEW [--chain FILE] (each that needs a password: [--password-file FILE])",
+    summary: "a vendor's keys: make them, look at them, hand over to another one",
+    options: {
+      out: { type: "string" },
+      force: { type: "boolean" },
+      chain: { type: "string" },
+      "password-file": { type: "string" },
+      "new-password-file": { type: "string" },
+    },
+    words: [1, 3],
+    run: runKey,
+  },
+  {
+    name: "device",
+    usage:
+      "device record --id ID --mask HEX --prefix TEXT --epoch N --key FILE [--password-file FILE] " +
+      "[--out FILE] [--force] [--release] | device show FILE --key FILE.pub",
+    summary: "sign what a device is allowed, or look at it",
+    options: {
+      id: { type: "string" },
+      mask: { type: "string" },
+      prefix: { type: "string" },
+      epoch: { type: "string" },
+      key: { type: "string" },
+      "password-file": { type: "string" },
+      out: { type: "string" },
+      force: { type: "boolean" },
+      release: { type: "boolean" },
+    },
+    words: [1, 2],
+    run: runDevice,
+  },
+  {
     name: "tools",
     usage: "tools [--purpose]",
     summary: "the programs that zshield calls, one a line",
@@ -266,6 +305,96 @@ function runBackup(values: Values, [what, word]: readonly string[]): Promise<voi
       return release();
     default:
       throw new UsageError(`there is no "backup ${what}"`, "backup");
+  }
+}
+
+/** @throws UsageError for an option that this part of a verb does not know, or for other words than it takes. */
+function checkPart(
+  verb: string,
+  what: string,
+  values: Values,
+  words: readonly string[],
+  part: { readonly options: readonly string[]; readonly words: number },
+): void {
+  const other = Object.keys(values).find((name) => !part.options.includes(name));
+  if (other !== undefined) {
+    throw new UsageError(`zshield ${verb} ${what} knows no --${other}`, verb);
+  }
+  if (words.length !== part.words) {
+    throw new UsageError(
+      `zshield ${verb} ${what} takes ${part.words} words, not ${words.length}`,
+      verb,
+    );
+  }
+}
+
+async function runKey(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
+  const only = (count: number, ...options: string[]) =>
+    checkPart("key", what, values, words, { options, words: count });
+  const [file = "", other = ""] = words;
+  const passwordFile = text(values["password-file"]);
+  switch (what) {
+    case "new":
+      only(0, "out", "force", "password-file");
+      return newKey({ out: text(values["out"]), force: values["force"] === true, passwordFile });
+    case "show":
+      only(1);
+      return showKey(file);
+    case "password": {
+      only(1, "password-file", "new-password-file");
+      const newPasswordFile = text(values["new-password-file"]);
+      return changeKeyPassword(file, { passwordFile, newPasswordFile });
+    }
+    case "rotate":
+      only(2, "chain", "password-file");
+      return rotateKey(file, other, { chain: text(values["chain"]), passwordFile });
+    default:
+      throw new UsageError(`there is no "key ${what}"`, "key");
+  }
+}
+
+async function runDevice(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
+  const only = (count: number, ...options: string[]) =>
+    checkPart("device", what, values, words, { options, words: count });
+  const need = (name: string) => {
+    const value = text(values[name]);
+    if (value === undefined)
+      throw new UsageError(`zshield device ${what} needs --${name}`, "device");
+    return value;
+  };
+  switch (what) {
+    case "record": {
+      const wanted = ["id", "mask", "prefix", "epoch", "key"];
+      only(0, ...wanted, "password-file", "out", "force", "release");
+      const mask = need("mask");
+      const epoch = need("epoch");
+      if (!MASK_TEXT.test(mask)) {
+        throw new UsageError(`--mask "${mask}" must be ${MASK_TEXT_EXPECTED}`, "device");
+      }
+      if (!/^[1-9]\d{0,15}$/.test(epoch)) {
+        throw new UsageError(`--epoch "${epoch}" must be a whole number from 1 on`, "device");
+      }
+      return makeRecord(
+        {
+          device: need("id"),
+          mask: Number.parseInt(mask, 16),
+          prefix: need("prefix"),
+          epoch: Number(epoch),
+        },
+        {
+          key: need("key"),
+          passwordFile: text(values["password-file"]),
+          out: text(values["out"]),
+          force: values["force"] === true,
+          isRelease: values["release"] === true,
+        },
+      );
+    }
+    case "show":
+      only(1, "key");
+      return showRecord(words[0] ?? "", text(values["key"]));
+    default:
+      throw new UsageError(`there is no "device ${what}"`, "device");
   }
 }
 

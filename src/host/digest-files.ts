@@ -125,13 +125,22 @@ async function whyNot(path: string, wanted: FileDigest): Promise<string | undefi
 
 /** Digest of a file in hexadecimal, read in pieces of 1 MiB. */
 export async function sha256Of(path: string): Promise<string> {
+  return (await digestOfFile(path, "sha256")).toString("hex");
+}
+
+/** What minisign signs of a file. */
+export async function blake2bOf(path: string): Promise<{ readonly blake2b512: Uint8Array }> {
+  return { blake2b512: new Uint8Array(await digestOfFile(path, "blake2b512")) };
+}
+
+async function digestOfFile(path: string, algorithm: "sha256" | "blake2b512"): Promise<Buffer> {
   const file = await open(path, "r");
   try {
-    const hash = createHash("sha256");
+    const hash = createHash(algorithm);
     const buffer = bufferFor((await file.stat()).size);
     for (;;) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest("hex");
+      if (bytesRead === 0) return hash.digest();
       hash.update(buffer.subarray(0, bytesRead));
     }
   } finally {

@@ -1,6 +1,6 @@
 /*
  * The two passwords that a zshield.toml may hold, as hashes only: the rescue password (argon2id, as PHC
- * strings have it) and GRUB's own (PBKDF2, as grub-mkpasswd-pbkdf2 prints it).
+ * strings have it) and GRUB's own (PBKDF2, as grub-mkpasswd-pbkdf2 prints it); and what locks a vendor's key.
  * Owns: which hashes and which passwords are good enough. Computes none, no I/O.
  */
 import { KIB, MIB } from "./size.ts";
@@ -27,6 +27,8 @@ const MOST_ROUNDS = 1_000_000;
 
 const LEAST_CHARACTERS = 8;
 const MOST_CHARACTERS = 128;
+/** minisign reads no more. */
+export const MOST_KEY_PASSWORD_BYTES = 1023;
 
 /** What is wrong with a hash of the rescue password, in words that never repeat it; undefined: nothing. */
 export function faultOfHash(text: string): string | undefined {
@@ -83,5 +85,17 @@ export function faultOfPassword(password: string): string | undefined {
     return "the password has characters that a keyboard in the rescue system cannot type (only ASCII can be)";
   }
   if (password.trim() !== password) return "the password begins or ends with a blank";
+  return undefined;
+}
+
+/** The same for the password of a vendor's key, which is typed on any keyboard, or never. */
+export function faultOfKeyPassword(password: string): string | undefined {
+  if (password.length < LEAST_CHARACTERS) {
+    return `the password is shorter than ${LEAST_CHARACTERS} characters`;
+  }
+  if (Buffer.byteLength(password) > MOST_KEY_PASSWORD_BYTES) {
+    return `the password is longer than ${MOST_KEY_PASSWORD_BYTES} bytes`;
+  }
+  if (/[\x00-\x1f\x7f]/.test(password)) return "the password has control characters";
   return undefined;
 }

@@ -1,6 +1,6 @@
 /*
  * The rooms of src/ and the one direction between them; `main → commands → execute → plan, host → model
- * → errors → words`, with `ui` beside. Held by this test, not by goodwill.
+ * → errors → words`, with `ui` beside, and `bundle` between commands and host. Held by this test, not by goodwill.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -18,11 +18,13 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   plan: ["plan", "model", "errors", "words"],
   report: ["report", "model", "errors"],
   host: ["host", "model", "errors", "words"],
+  bundle: ["bundle", "host", "model", "errors", "words"],
   ui: ["ui", "report", "model", "errors", "words", "version"],
   execute: ["plan", "host", "model", "errors"],
   commands: [
     "commands",
     "execute",
+    "bundle",
     "plan",
     "report",
     "host",
