@@ -27,9 +27,18 @@ const Found = v.variant("kind", [
 ]);
 export type Found = v.InferOutput<typeof Found>;
 
+/** Journals of older versions have all parts in one text. */
+const FoundParts = v.union([
+  v.array(Found),
+  v.pipe(
+    Text,
+    v.transform((text): Found[] => [{ kind: "unknown", text }]),
+  ),
+]);
+
 export const Loss = v.variant("kind", [
   /** What somebody else has put on the disk; the size is the disk's. */
-  v.strictObject({ kind: v.literal("content"), what: v.array(Found), sizeBytes: Bytes }),
+  v.strictObject({ kind: v.literal("content"), what: FoundParts, sizeBytes: Bytes }),
   /** All volumes of an installation of ours, user and audit data too. */
   v.strictObject({
     kind: v.literal("everything"),

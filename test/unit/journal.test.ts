@@ -14,6 +14,7 @@ import {
 import { parseState, printState, printStateSum } from "../../src/model/state.ts";
 import { decide } from "../../src/plan/decide.ts";
 import { planFactory } from "../../src/plan/factory.ts";
+import { EN } from "../../src/ui/texts-en.ts";
 import { config, description, disk, ids, machine, record, wish } from "./example.ts";
 
 const plan = planFactory(machine(), config, wish, ids);
@@ -122,6 +123,20 @@ test("the whole plan fits into the state record and comes back", () => {
   const full = record({ phase: "recovering", document });
   const block = printState(full);
   assert.equal(parseState("a", block, printStateSum("a", block)), full);
+});
+
+test("a journal of a version that told what is lost in one text still counts", () => {
+  const lost = { kind: "content", what: "a dos partition table", sizeBytes: 1 };
+  const document = { ...record().document, journal: journalAt("copy-tree") };
+  const old = JSON.stringify(document).replace('"loses":[]', `"loses":[${JSON.stringify(lost)}]`);
+  assert.match(old, /"what":"a dos/);
+  const block = printState(
+    record({ phase: "recovering", document: JSON.parse(old) as typeof document }),
+  );
+  const read = parseState("a", block, printStateSum("a", block));
+  if (typeof read === "string") return assert.unreachable(read);
+  const [loss] = read.document.journal?.plan.loses ?? [];
+  assert.is(loss && EN.loss(loss).includes("a dos partition table"), true);
 });
 
 test("latest: says in words that this version cannot", () => {
