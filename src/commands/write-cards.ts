@@ -9,8 +9,8 @@ import { readCardDisks, readContents } from "../host/card-disks.ts";
 import { checkImage, type CardImage } from "../host/card-image.ts";
 import { writeCard, type CardProgress } from "../host/card-write.ts";
 import { findTool, run } from "../host/command.ts";
-import type { CardDisk } from "../model/card-disk.ts";
-import { describeDisk, whyNotSameDisk } from "../model/machine.ts";
+import { whyNotSameCard, type CardDisk } from "../model/card-disk.ts";
+import { describeDisk } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
 import { cardTargets, type CardWish } from "../plan/card-targets.ts";
 import {
@@ -93,8 +93,7 @@ async function lookAgain(
 ): Promise<void> {
   const now = cardTargets(await readCardDisks(), wish, image.sizeBytes);
   for (const [index, disk] of targets.entries()) {
-    const found = now[index];
-    const why = found ? whyNotSameDisk(found, disk) : "it has gone";
+    const why = whyNotSameCard(now[index], disk);
     if (why !== undefined) {
       throw new Refusal(`${disk.path} is another disk than a moment ago: ${why}`, "try again");
     }

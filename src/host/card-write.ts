@@ -1,5 +1,5 @@
 /*
- * One card: opened so that nobody else can have it, written, read back from the card itself, and its backup partition
+ * One card: opened so that nobody else can have it, looked at once more, written, read back from the card itself, and its backup partition
  * table moved to its real end. The first MiB, with the boot sector and the table, is written last: a card that was
  * pulled out too early does not start.
  * Owns: that order. The page cache is passed by both ways.
@@ -7,10 +7,13 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
+import { whyNotSameCard } from "../model/card-disk.ts";
+import type { DiskIdentity } from "../model/machine.ts";
 import { MIB, printSize } from "../model/size.ts";
 import { imageBytes, type CardImage } from "./card-image.ts";
 import { query, run, tellFailure } from "./command.ts";
 import { readPieces, writePieces, type Limits } from "./dd.ts";
+import { readLsblk } from "./lsblk.ts";
 import { readSfdisk } from "./sfdisk.ts";
 
 export type CardPhase = "write" | "check" | "table";
@@ -30,12 +33,13 @@ const BACKUP_SECTORS = 33;
 /** @throws Error that says what was not done, and where. */
 export async function writeCard(
   image: CardImage,
-  disk: { readonly path: string; readonly sizeBytes: number },
+  disk: DiskIdentity,
   onProgress: (progress: CardProgress) => void,
   limits = LIMITS,
 ): Promise<void> {
   const file = await openAlone(disk.path);
   try {
+    await checkSame(disk);
     await writeImage(image, disk.sizeBytes, file.fd, onProgress, limits);
     await checkCard(image, disk.path, onProgress, limits);
     onProgress({ phase: "table", bytes: 0 });
@@ -56,6 +60,18 @@ async function openAlone(path: string) {
     throw new Error(isBusy ? "somebody else uses it" : `it cannot be opened: ${messageOf(error)}`, {
       cause: error,
     });
+  }
+}
+
+/** What is open keeps its name, so this is said of the disk that is written to. */
+async function checkSame(disk: DiskIdentity): Promise<void> {
+  const disks = await readLsblk([disk.path]);
+  const why = whyNotSameCard(
+    disks.find(({ path }) => path === disk.path),
+    disk,
+  );
+  if (why !== undefined) {
+    throw new Error(`it is another disk than a moment ago, and was not written to: ${why}`);
   }
 }
 

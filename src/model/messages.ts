@@ -277,7 +277,7 @@ function describeSignature({ type, label }: { type: string; label: string }): st
   return label === "" ? type : `${type} "${label}"`;
 }
 
-function describeDifference({ of, found, wanted }: Difference): string {
+export function describeDifference({ of, found, wanted }: Difference): string {
   switch (of) {
     case "serial":
       return `its serial number is "${found}", not "${wanted}"`;

@@ -191,6 +191,16 @@ test("a device that somebody else has is left alone", async () => {
   await assertWritten({ disk, file });
 });
 
+test("a card that was swapped for another one after the last look is left alone", async () => {
+  const { disk, file } = await makeDevice(32);
+  const before = sha256(readFileSync(file));
+  assert.is(
+    await troubleOf({ ...disk, serial: "CF-1" }, await image()),
+    'it is another disk than a moment ago, and was not written to: its serial number is "", not "CF-1"',
+  );
+  assert.is(sha256(readFileSync(file)), before);
+});
+
 test("a writer that does not get on is given up", async () => {
   const { disk } = await makeDevice(32);
   const file = openSync(disk.path, "r+");

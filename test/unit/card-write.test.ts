@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { makeLineDisplay, writeAll } from "../../src/commands/write-cards.ts";
 import { Refusal } from "../../src/errors.ts";
 import { mountsOf, parseContents } from "../../src/host/card-disks.ts";
-import type { CardDisk } from "../../src/model/card-disk.ts";
+import { whyNotSameCard, type CardDisk } from "../../src/model/card-disk.ts";
 import { digestFor, isPacked, whyNoImage } from "../../src/model/card-image.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import { cardTargets, type CardWish } from "../../src/plan/card-targets.ts";
@@ -259,6 +259,12 @@ test("the table at the end", () => {
     "BAD     /dev/sdc  (none)  40.0 s, 25 MB/s                   it ends",
     "1 good, 1 bad",
   ]);
+});
+
+test("why a card is not the one that was agreed to, in words", () => {
+  assert.is(whyNotSameCard(card("b"), card("b")), undefined);
+  assert.is(whyNotSameCard(card("c"), card("b")), 'its serial number is "CF-c", not "CF-b"');
+  assert.is(whyNotSameCard(undefined, card("b")), "it has gone");
 });
 
 test("a card that fails does not stop the others", async () => {
