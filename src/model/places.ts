@@ -6,7 +6,7 @@ export const AT = {
   card: "/run/zshield/card",
   esp: "/run/zshield/esp",
   root: "/run/zshield/root",
-  /** While the factory tests run. */
+  /** While the factory tests run; the audit volume for the report of every recovery. */
   user: "/run/zshield/user",
   audit: "/run/zshield/audit",
   stick: "/run/zshield/stick",
