@@ -12,7 +12,7 @@ import { AT } from "../model/places.ts";
 import { query, run } from "./command.ts";
 import { reopenEsp } from "./esp.ts";
 import { closeGolden } from "./golden.ts";
-import { PROTECTION } from "./protection.ts";
+import { PROTECTION, type Protection } from "./protection.ts";
 import { mount, succeeds, unmount, unmountAll } from "./mounts.ts";
 
 /** Result and log, on the audit volume: `zshield/recovery-<time>.json` and `.log`. */
@@ -47,19 +47,29 @@ export async function syncAndReopen(plan: Plan): Promise<void> {
 
 /**
  * Unmounts, deactivates, closes, lifts the protection of the other disks. For the end and after a refusal or
- * failure, so that all can be tried again, with another disk too. No recovery goes on any more.
+ * failure, so that all can be tried again, with another disk too. No recovery goes on any more. What cannot be closed,
+ * for example on a disk that does not answer, keeps nothing else from being closed. Never throws.
  */
-export async function closeEverything(group: string, log: (line: string) => void): Promise<void> {
-  await unmountAll();
-  try {
-    if (await succeeds(["lvm", "vgs", group]))
-      await run(["lvm", "vgchange", "--activate", "n", group], { log });
-    await closeGolden();
-    await PROTECTION.lift(log);
-    await query(["sync"]);
-  } catch (error) {
-    log(`closing: ${messageOf(error)}`);
+export async function closeEverything(
+  group: string,
+  log: (line: string) => void,
+  protection: Pick<Protection, "lift"> = PROTECTION,
+): Promise<void> {
+  const parts = [
+    unmountAll,
+    () => deactivate(group, log),
+    closeGolden,
+    () => protection.lift(log),
+    () => query(["sync"]),
+  ];
+  for (const close of parts) {
+    await close().catch((error: unknown) => log(`closing: ${messageOf(error)}`));
   }
+}
+
+async function deactivate(group: string, log: (line: string) => void): Promise<void> {
+  if (!(await succeeds(["lvm", "vgs", group]))) return;
+  await run(["lvm", "vgchange", "--activate", "n", group], { log });
 }
 
 /** Peak resident memory of this process, from the kernel. */

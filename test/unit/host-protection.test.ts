@@ -3,6 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { closeEverything } from "../../src/host/closing.ts";
 import { makeProtection } from "../../src/host/protection.ts";
 
 /** A kernel with these devices; a partition says that it is read-only where its disk is. */
@@ -57,6 +58,15 @@ test("a disk that was pulled out keeps no other one from being lifted", async ()
   await protection.lift(log);
   assert.not.ok(shut.has("/dev/sdb"));
   assert.equal(said, ["/dev/sdc: no such device"]);
+});
+
+test("a disk that does not answer does not keep the others read-only", async () => {
+  const { protection, log, shut, said } = kernel([]);
+  await protection.protect(["/dev/sdb"], log);
+  // LVM cannot even be started with this name, as it does not end where the disk of the group does not answer.
+  await closeEverything("v\0", log, protection);
+  assert.match(said.join("\n"), /^closing: lvm /);
+  assert.is(shut.size, 0);
 });
 
 test.run();
