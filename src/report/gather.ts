@@ -61,7 +61,8 @@ const MOST_OUTPUT = 8_000;
 const MOST_TESTS = 200;
 
 export function gather(files: Iterable<FoundFile>): Collection {
-  const found = new Map<string, { readonly file: string; readonly report: FactoryReport }>();
+  // Of each report only what is shown: a thousand of them may be a gigabyte.
+  const found = new Map<string, { readonly serial: string; readonly box: LoneBox }>();
   const refused: { file: string; reason: string }[] = [];
   const copies: { file: string; of: string }[] = [];
   let others = 0;
@@ -72,16 +73,17 @@ export function gather(files: Iterable<FoundFile>): Collection {
     else if (typeof read === "string") refused.push({ file, reason: read });
     else {
       const first = found.get(read.digest);
-      if (first) copies.push({ file, of: first.file });
-      else found.set(read.digest, { file, report: read.report });
+      if (first) copies.push({ file, of: first.box.file });
+      else found.set(read.digest, { serial: read.report.serial, box: boxOf(file, read.report) });
     }
   }
   const reports = [...found.values()];
-  const ofSerial = countBy(reports, ({ report }) => report.serial);
+  const ofSerial = countBy(reports, ({ serial }) => serial);
   const boxes = reports
-    .map(({ file, report }) =>
-      boxOf(file, report, report.serial === "" ? 1 : (ofSerial.get(report.serial) ?? 1)),
-    )
+    .map(({ serial, box }): Box => {
+      const reportsOfSerial = serial === "" ? 1 : (ofSerial.get(serial) ?? 1);
+      return { ...box, reportsOfSerial };
+    })
     .sort(byVerdictAndSerial);
   return { boxes, refused: refused.sort(byFile), copies: copies.sort(byFile), others };
 }
@@ -100,7 +102,8 @@ function readReport(content: FoundFile["content"]): Read {
     if (report.verdict === "PASS" && report.tests.some(({ outcome }) => outcome === "fail")) {
       return "it says PASS although a test failed";
     }
-    return { report, digest: text.slice(-65, -1) };
+    // Decoded anew: a slice would keep the whole text.
+    return { report, digest: decode(content.subarray(-65, -1)) ?? "" };
   } catch (error) {
     if (error instanceof Refusal) return short(error.message);
     throw error;
@@ -126,7 +129,9 @@ function isOther(text: string): boolean {
   }
 }
 
-function boxOf(file: string, report: FactoryReport, reportsOfSerial: number): Box {
+type LoneBox = Omit<Box, "reportsOfSerial">;
+
+function boxOf(file: string, report: FactoryReport): LoneBox {
   const isFailed = ({ outcome }: TestOutcome) => outcome === "fail";
   const failed = report.tests.filter(isFailed);
   const told = [...failed, ...report.tests.filter((test) => !isFailed(test))].slice(0, MOST_TESTS);
@@ -134,7 +139,6 @@ function boxOf(file: string, report: FactoryReport, reportsOfSerial: number): Bo
     file,
     verdict: report.verdict,
     serial: short(report.serial),
-    reportsOfSerial,
     vendor: short(report.vendor),
     model: short(report.model),
     version: short(report.version),

@@ -38,6 +38,25 @@ test("failing boxes first, then by serial number as people count", () => {
   );
 });
 
+test("of a report only what is shown stays in memory", () => {
+  const most = 40;
+  let heldBytes = Infinity;
+  function* files(): Generator<FoundFile> {
+    for (let count = 1; count <= most; count++) {
+      if (count === most) heldBytes = used() - before;
+      const text = `line of ${count}\n`.repeat(100_000);
+      yield reportFile({ ...failed(`S${count}`), outputs: { memory: text } });
+    }
+  }
+  const used = () => {
+    Bun.gc(true);
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  assert.is(gather(files()).boxes.length, most);
+  assert.ok(heldBytes < 20e6, `${Math.round(heldBytes / 1e6)} MB for ${most} reports`);
+});
+
 test("what is changed, cut off, empty or unreadable is refused by name and does not count", () => {
   const whole = printFactoryReport(factoryReport());
   const lying = factoryReport({ tests: [outcome("a", { outcome: "fail" })], verdict: "PASS" });
