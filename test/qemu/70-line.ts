@@ -7,7 +7,14 @@ import type { FactoryReport } from "../../src/model/factory.ts";
 import { installedDisk, installedLayer } from "../lab/installed.ts";
 import { BUILT_IN_TESTS, checkVerdict, readFactoryReports, VENDOR_TESTS } from "../lab/line.ts";
 import type { Machine } from "../lab/machine.ts";
-import { disk, readResult, startCard, startRescue, type RescueOptions } from "../lab/recovery.ts";
+import {
+  blankDisk,
+  disk,
+  readResult,
+  startCard,
+  startRescue,
+  type RescueOptions,
+} from "../lab/recovery.ts";
 import { findSteps, RESULT_LINE } from "../lab/result.ts";
 import { must, type Context, type Scenario } from "../lab/scenario.ts";
 
@@ -205,6 +212,33 @@ const cut: Scenario = {
   },
 };
 
+/** As an operator does it: the same card, one box after the other, each with a blank disk and its own serial number. */
+const row: Scenario = {
+  name: "row-of-boxes",
+  title: "three blank boxes in a row from one card: each installed, tested, PASS, its own report",
+  minutes: 10,
+  needs: ["line"],
+  soak: true,
+  async run(context) {
+    const card = await context.card("line");
+    for (const serialNumber of ["ROW-1", "ROW-2", "ROW-3"]) {
+      const image = await blankDisk(context, serialNumber);
+      const drive = disk(image, { serial: `DISK-${serialNumber}` });
+      const machine = await startCard(context, card, [drive], { serialNumber });
+      const installed = await readResult(machine);
+      must(installed.outcome === "success", JSON.stringify(installed));
+      checkVerdict(await readResult(machine, TEST_SECONDS), "PASS");
+      await machine.waitForEnd(120);
+      const report = await onlyReport(context, image);
+      must(report.serial === serialNumber && report.verdict === "PASS", JSON.stringify(report));
+      must(report.disk.serial === `DISK-${serialNumber}`, JSON.stringify(report.disk));
+      context.note(
+        `${serialNumber}: installed in ${report.installSeconds} s, tested in ${report.testSeconds} s`,
+      );
+    }
+  },
+};
+
 /** From a rescue system that was started once: half a minute less. */
 async function startSaved(context: Context, drive: RescueOptions["drives"][number]) {
   const card = await context.card("line");
@@ -212,4 +246,4 @@ async function startSaved(context: Context, drive: RescueOptions["drives"][numbe
   return startRescue(context, { ...options, saved: true });
 }
 
-export const scenario: readonly Scenario[] = [line, fails, vendor, cut];
+export const scenario: readonly Scenario[] = [line, fails, vendor, cut, row];
