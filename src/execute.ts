@@ -5,9 +5,18 @@
  */
 import { join } from "node:path";
 import { Refusal, StepError, messageOf } from "./errors.ts";
-import { afterFailure, freshJournal, whyStuck, type Journal } from "./model/journal.ts";
+import {
+  afterFailure,
+  afterStep,
+  freshJournal,
+  startedAgain,
+  whyNotAgain,
+  whyStuck,
+  type Journal,
+} from "./model/journal.ts";
 import type { StepEvent } from "./model/event.ts";
 import { UNTESTED, type FactoryState } from "./model/factory-state.ts";
+import type { Message } from "./words.ts";
 import type { DiskIdentity, Machine } from "./model/machine.ts";
 import { identityOf } from "./model/machine.ts";
 import { say } from "./model/messages.ts";
@@ -65,8 +74,8 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
   let changed = resumedAt !== undefined;
   let isJournalOpen = false;
 
-  const save = async (patch: Partial<Journal>) => {
-    journal = { ...journal, ...patch };
+  const save = async (next: Journal) => {
+    journal = next;
     record = { ...record, document: { ...record.document, journal } };
     if (!isJournalOpen) return;
     record = { ...record, sequence: record.sequence + 1 };
@@ -78,7 +87,7 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
     state: () => record.document.factory ?? UNTESTED,
     async keep(factory) {
       record = { ...record, document: { ...record.document, factory } };
-      await save({});
+      await save(journal);
     },
   });
 
@@ -133,20 +142,27 @@ export async function execute(execution: Execution, act = perform): Promise<Perf
         changed = true;
       }
       if (!isBehind && !step.repeats) {
-        checkAttempts(journal);
-        await save({ next: index, begun: journal.next === index ? journal.begun + 1 : 1 });
+        refuseIf(whyStuck(journal));
+        const begun = journal.next === index ? journal.begun + 1 : 1;
+        await save({ ...journal, next: index, begun });
       }
       tell("begins");
       const again = journal.next === index && journal.begun > 1;
       for (const action of actionsFor(step, plan, { disk: disk.path, again, behind: isBehind })) {
         await act(action, world);
       }
-      if (step.kind === "open-esp") isJournalOpen = true;
+      if (step.kind === "open-esp") {
+        isJournalOpen = true;
+        if (isBehind) {
+          await save(startedAgain(journal));
+          refuseIf(whyNotAgain(journal));
+        }
+      }
       if (!isBehind) {
         const row = { kind: step.kind, seconds: seconds(), bytes };
         const done =
           step.repeats && resumedAt !== undefined ? journal.done : [...journal.done, row];
-        await save({ next: index + 1, begun: 0, done });
+        await save(afterStep(journal, index, done));
       }
       tell("done");
     } catch (error) {
@@ -235,8 +251,7 @@ export function checkClosed({ phase, sequence }: StateRecord): void {
   );
 }
 
-function checkAttempts(journal: Journal): void {
-  const why = whyStuck(journal);
+function refuseIf(why: Message | undefined): void {
   if (why !== undefined) throw new Refusal(why, say("anew-or-broken"));
 }
 

@@ -10,12 +10,17 @@ import { Plan } from "./step.ts";
 /** After this many attempts in a row at the same step a recovery stops with the reason. */
 export const MOST_ATTEMPTS = 3;
 
+/** After this many starts in a row that came to no step which was not done, since the way there ends the machine. */
+export const MOST_STARTS = 8;
+
 export const Journal = v.strictObject({
   plan: Plan,
   /** Index of the step that is to be done next. */
   next: v.number(),
   /** How often that step was begun without being done. */
   begun: v.number(),
+  /** How often it was taken up again since the last step that was done; absent: not at all. */
+  starts: v.optional(v.number()),
   /** How often the new root did not read back as golden and was made again. */
   setbacks: v.number(),
   /** What the steps took that are done, in order. */
@@ -42,6 +47,23 @@ export function afterFailure(journal: Journal, index: number, reason: string): J
   );
   const done = journal.done.slice(0, journal.done.length - (journal.next - back));
   return { ...journal, next: back, begun: 0, setbacks: journal.setbacks + 1, done, lastError };
+}
+
+/** Taken up again: counted before anything else, so that what ends the machine on the way to the step is counted too. */
+export function startedAgain(journal: Journal): Journal {
+  return { ...journal, starts: (journal.starts ?? 0) + 1 };
+}
+
+/** A step is done. */
+export function afterStep(journal: Journal, index: number, done: Journal["done"]): Journal {
+  const { starts: _starts, ...rest } = journal;
+  return { ...rest, next: index + 1, begun: 0, done };
+}
+
+/** Why it must not be taken up once more, or undefined. */
+export function whyNotAgain(journal: Journal): Message | undefined {
+  if ((journal.starts ?? 0) <= MOST_STARTS) return undefined;
+  return say("stuck", MOST_STARTS, say("way-there"), journal.lastError ?? say("power-failed"));
 }
 
 /** Why this step must not be begun once more, or undefined. */

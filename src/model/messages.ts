@@ -106,6 +106,7 @@ export const MESSAGES = {
     `the recovery of ${on(disk)} did not get as far as its journal in ${attempts} attempts in a row`,
   stuck: (attempts: number, step: Words, reason: Words): string =>
     `the recovery got no further in ${attempts} attempts in a row, at "${english(step)}": ${english(reason)}`,
+  "way-there": (): string => "the way to the step that is next",
   "power-failed": (): string => "the power failed or the machine was reset",
   "anew-or-broken": (): string =>
     "start anew at the console; if it stops here again, the disk is probably broken",

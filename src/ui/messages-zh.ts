@@ -87,6 +87,7 @@ export const MESSAGES_ZH: Messages = {
     `${nameDisk(disk)}：连续 ${attempts} 次恢复都在写入恢复记录之前中断`,
   stuck: (attempts, step, reason) =>
     `恢复连续 ${attempts} 次都停在“${inside(step)}”，无法继续：${inside(reason)}`,
+  "way-there": () => "到达下一步骤之前",
   "power-failed": () => "断电或本机被复位",
   "anew-or-broken": () => ANEW_OR_BROKEN,
   torn: (disk) => `无法读取 ${nameDisk(disk)} 上的卷组：更改逻辑卷时断电`,

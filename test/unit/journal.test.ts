@@ -7,7 +7,11 @@ import { Refusal } from "../../src/errors.ts";
 import {
   afterFailure,
   freshJournal,
+  afterStep,
   MOST_ATTEMPTS,
+  MOST_STARTS,
+  startedAgain,
+  whyNotAgain,
   whyStuck,
   type Journal,
 } from "../../src/model/journal.ts";
@@ -148,4 +152,17 @@ test("latest: says in words that this version cannot", () => {
   }
 });
 
+test("what ends the machine on the way to the step is counted too, and a step that is done begins anew", () => {
+  let journal = journalAt("copy-tree");
+  for (let start = 1; start <= MOST_STARTS; start++) {
+    journal = startedAgain(journal);
+    assert.is(whyNotAgain(journal), undefined, `start ${start}`);
+  }
+  const stuck = whyNotAgain(startedAgain(journal));
+  assert.match(stuck?.english ?? "", /no further in 8 attempts in a row, at "the way to the step/);
+  const further = afterStep(journal, journal.next, journal.done);
+  assert.is(further.starts, undefined);
+  assert.is(further.next, journal.next + 1);
+  assert.is(whyNotAgain(startedAgain(further)), undefined);
+});
 test.run();

@@ -109,6 +109,7 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   "goes-on-by-itself": OPERATIONS.map((operation) => [operation]),
   step: plan.steps.map((each) => [each]),
   "its-end": [[]],
+  "way-there": [[]],
   closing: [[]],
   "erase-other-disk": [[here, "S-1", found]],
   "correct-erase": [[]],
