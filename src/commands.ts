@@ -13,6 +13,7 @@ import { hold, listBackups, release, removeBackup, verify } from "./commands/bac
 import { check } from "./commands/check.ts";
 import { collect } from "./commands/collect.ts";
 import { makeRecord, showRecord } from "./commands/device.ts";
+import { HARVEST_OPTIONS, HARVEST_USAGE, runHarvest } from "./commands/harvest-words.ts";
 import { changeKeyPassword, newKey, rotateKey, showKey } from "./commands/key.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { checkMasks } from "./commands/mask.ts";
@@ -216,6 +217,14 @@ export const VERBS: readonly Verb[] = [
     run: runDevice,
   },
   {
+    name: "package",
+    usage: HARVEST_USAGE,
+    summary: "make a package of what a distribution installed",
+    options: HARVEST_OPTIONS,
+    words: [1, Infinity],
+    run: runPackage,
+  },
+  {
     name: "tools",
     usage: "tools [--purpose]",
     summary: "the programs that zshield calls, one a line",
@@ -396,6 +405,11 @@ async function runDevice(values: Values, [what = "", ...words]: readonly string[
     default:
       throw new UsageError(`there is no "device ${what}"`, "device");
   }
+}
+
+async function runPackage(values: Values, [what, ...words]: readonly string[]): Promise<void> {
+  if (what !== "harvest") throw new UsageError(`there is no "package ${what}"`, "package");
+  return runHarvest(values, words);
 }
 
 /** Runs what the words ask for. @throws UsageError */

@@ -1,0 +1,149 @@
+/*
+ * `--apt`: a throw-away root in which Debian packages are installed as on any Debian, on top of a root that is not
+ * changed by it: an overlay. apt of this machine chooses and fetches, dpkg installs, so that the maintainers' scripts
+ * have really run there and what they make can be seen. No service starts: policy-rc.d forbids it.
+ * Owns: that root, its mounts, and that nothing of it is left.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { CommandError, Failure, Refusal } from "../../errors.ts";
+import { findTool, query, run } from "../command.ts";
+
+export interface AptOptions {
+  /** Where the throw-away root may lie, and what was fetched stays, if it is to stay. */
+  readonly scratch: string;
+  readonly cache: string | undefined;
+  /** apt.conf(5) to be used instead of the machine's own. */
+  readonly configuration: string | undefined;
+  readonly log?: (line: string) => void;
+}
+
+const MOST_MS = 3600_000;
+
+/** Calls `work` with a root that has the packages. @throws Refusal, Failure */
+export async function withInstalled<T>(
+  root: string,
+  names: readonly string[],
+  options: AptOptions,
+  work: (root: string) => Promise<T>,
+): Promise<T> {
+  for (const tool of ["apt-get", "dpkg"]) {
+    if (!findTool(tool)) throw new Refusal(`--apt needs ${tool}`, "it works on Debian and its kin");
+  }
+  if (process.getuid?.() !== 0) throw new Refusal("only root can install into a root", "use sudo");
+  mkdirSync(options.scratch, { recursive: true });
+  const directory = mkdtempSync(join(options.scratch, ".harvest-"));
+  const mounts: string[] = [];
+  const mount = async (words: readonly string[], target: string) => {
+    await run(["mount", ...words, target]);
+    mounts.unshift(target);
+  };
+  const discard = () => {
+    for (const target of mounts.splice(0)) Bun.spawnSync(["umount", "--lazy", target]);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const stop = () => {
+    discard();
+    process.exit(130);
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  try {
+    const archives = resolve(options.cache ?? join(directory, "archives"));
+    const debs = await fetch(resolve(root), names, archives, options);
+    const [upper, workDirectory, merged] = ["upper", "work", "root"].map((name) =>
+      join(directory, name),
+    );
+    for (const made of [upper, workDirectory, merged]) mkdirSync(made ?? "");
+    const place = merged ?? "";
+    const layers = `lowerdir=${resolve(root)},upperdir=${upper},workdir=${workDirectory}`;
+    await mount(["--types", "overlay", "--options", layers, "overlay"], place);
+    await install(place, debs, options, mount);
+    return await work(place);
+  } finally {
+    discard();
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}
+
+/** Chooses and fetches; returns the files in the order in which apt would install them. */
+async function fetch(
+  root: string,
+  names: readonly string[],
+  archives: string,
+  { configuration }: AptOptions,
+): Promise<string[]> {
+  mkdirSync(join(archives, "partial"), { recursive: true });
+  const apt = [
+    ...["env", ...(configuration === undefined ? [] : [`APT_CONFIG=${resolve(configuration)}`])],
+    ...["apt-get", "--yes", "--quiet", "--no-install-recommends"],
+    // The root's own state; of this machine's apt only where packages come from.
+    ...["-o", `Dir::State::status=${root}/var/lib/dpkg/status`],
+    ...["-o", `Dir::State::extended_states=${root}/var/lib/apt/extended_states`],
+    ...["-o", `Dir::Cache::archives=${archives}`, "-o", "Dir::Cache::pkgcache="],
+    ...[
+      "-o",
+      "Dir::Cache::srcpkgcache=",
+      "-o",
+      "Debug::NoLocking=true",
+      "-o",
+      "APT::Sandbox::User=root",
+    ],
+  ];
+  try {
+    await run([...apt, "--download-only", "install", ...names], { timeoutMs: MOST_MS });
+    const plan = await query([...apt, "--simulate", "install", ...names], { timeoutMs: MOST_MS });
+    return debsOf(plan).map((name) => join(archives, name));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Refusal(
+      `apt cannot fetch ${names.join(", ")}: ${error.stderrTail.trim().split("\n").at(-1) ?? ""}`,
+      "apt-get update; the root and this machine's apt must be of one release",
+    );
+  }
+}
+
+/** The files that `apt-get --simulate` would install, called as in apt's cache. */
+export function debsOf(plan: string): string[] {
+  return [...plan.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+) .*\[(\w+)\]\)/gm)].map(
+    ([, name = "", version = "", architecture = ""]) =>
+      `${name.split(":")[0]}_${version.replaceAll(":", "%3a").replaceAll("_", "%5f")}_${architecture}.deb`,
+  );
+}
+
+async function install(
+  root: string,
+  debs: readonly string[],
+  { log }: AptOptions,
+  mount: (words: readonly string[], target: string) => Promise<void>,
+): Promise<void> {
+  for (const name of ["proc", "dev", "tmp", "run"])
+    mkdirSync(join(root, name), { recursive: true });
+  await mount(["--types", "proc", "proc"], join(root, "proc"));
+  await mount(["--bind", "/dev"], join(root, "dev"));
+  await mount(["--types", "tmpfs", "tmpfs"], join(root, "tmp"));
+  await mount(["--types", "tmpfs", "tmpfs"], join(root, "run"));
+  writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  const dpkg = [
+    ...["env", "DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "INITRD=No"],
+    ...["dpkg", `--root=${root}`, `--log=${root}/var/log/dpkg.log`, "--force-unsafe-io"],
+    ...["--force-confdef", "--force-confold"],
+  ];
+  const options = { timeoutMs: MOST_MS, ...(log ? { log } : {}) };
+  try {
+    if (debs.length === 0) return;
+    // Pre-Depends may want one configured before the next is unpacked: what failed at first is taken again.
+    await run([...dpkg, "--install", ...debs], options).catch(async () => {
+      await run([...dpkg, "--configure", "--pending"], options).catch(() => undefined);
+      await run([...dpkg, "--install", "--skip-same-version", ...debs], options);
+    });
+    await run([...dpkg, "--configure", "--pending"], options);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new Failure(
+      `dpkg could not install the packages: ${error.stderrTail.trim().split("\n").slice(-5).join("; ")}`,
+      "the root itself was not changed",
+    );
+  }
+}

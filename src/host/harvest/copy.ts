@@ -1,0 +1,94 @@
+/*
+ * Lays a harvest into a directory of its own. Owns: that it appears whole or not at all, with owners, modes, links and
+ * attributes as in the root, and with no time later than that of the distribution's own newest file: what scripts
+ * made is as new as the day of the harvest, which must not show.
+ */
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Refusal } from "../../errors.ts";
+import type { Harvest } from "../../model/harvest.ts";
+import { run } from "../command.ts";
+
+/** Old number → new one. */
+type Numbering = ReadonlyMap<number, number>;
+
+/** Path inside the tree, without a slash in front → text. */
+export type ExtraFiles = Readonly<Record<string, string>>;
+
+export async function copyHarvest(
+  root: string,
+  out: string,
+  harvest: Harvest,
+  { uids, gids }: { readonly uids: Numbering; readonly gids: Numbering },
+  files: ExtraFiles,
+): Promise<void> {
+  if (existsSync(out))
+    throw new Refusal(`${out} is there already`, "remove it, or count the revision up");
+  const making = `${out}.part`;
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(making, { recursive: true });
+  try {
+    // Directories of the paths come along with their owners; a directory among the paths without what lies in it.
+    await run(
+      [
+        ...[
+          "rsync",
+          "--archive",
+          "--hard-links",
+          "--acls",
+          "--xattrs",
+          "--sparse",
+          "--numeric-ids",
+        ],
+        ...mapping("--usermap", uids),
+        ...mapping("--groupmap", gids),
+        ...["--from0", "--files-from=-", "--", `${resolve(root)}/`, `${making}/`],
+      ],
+      { stdin: harvest.take.map(({ path }) => `${path}\0`).join("") },
+    );
+    for (const { path, target } of harvest.links) {
+      mkdirSync(dirname(join(making, path)), { recursive: true });
+      symlinkSync(target, join(making, path));
+    }
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(making, name)), { recursive: true });
+      writeFileSync(join(making, name), text, { mode: 0o644 });
+    }
+    await clampTimes(making, newestOf(root, harvest));
+    renameSync(making, out);
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function mapping(option: string, numbers: Numbering): string[] {
+  const pairs = [...numbers].filter(([before, after]) => before !== after);
+  return pairs.length === 0 ? [] : [`${option}=${pairs.map((pair) => pair.join(":")).join(",")}`];
+}
+
+/** Seconds since 1970: of the files that a package of the distribution brought as they are. */
+function newestOf(root: string, { take, packages }: Harvest): number {
+  const names = new Set(packages.map(({ name }) => name));
+  const owned = take.filter(({ why }) => names.has(why));
+  const times = (owned.length === 0 ? take : owned).flatMap(({ path }) => {
+    const stats = lstatSync(join(root, path), { throwIfNoEntry: false });
+    return stats?.isFile() ? [Math.floor(stats.mtimeMs / 1000)] : [];
+  });
+  return times.reduce((newest, time) => Math.max(newest, time), 0);
+}
+
+async function clampTimes(directory: string, epoch: number): Promise<void> {
+  await run([
+    ...["find", directory, "-depth", "-newermt", `@${epoch}`],
+    ...["-exec", "touch", "--no-dereference", `--date=@${epoch}`, "{}", "+"],
+  ]);
+}

@@ -1,0 +1,171 @@
+/*
+ * Harvests on a disk: a small root with a dpkg database, read, decided and copied; and this machine's own root, read only.
+ */
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { harvestRecipe } from "../../src/commands/harvest.ts";
+import {
+  essentialBase,
+  readBase,
+  readOther,
+  readRoot,
+  readSystem,
+} from "../../src/host/harvest/root.ts";
+import { viewDirectory } from "../../src/host/harvest/view.ts";
+import { checkRecipe } from "../../src/model/recipe.ts";
+import { planHarvest } from "../../src/plan/harvest/harvest.ts";
+import { WISH } from "./harvest-example.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "zshield-harvest-"));
+test.after(() => rmSync(folder, { recursive: true }));
+const DAY = 1_700_000_000;
+
+function write(root: string, path: string, text: string, mode = 0o644): void {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode });
+  utimesSync(file, DAY, DAY);
+}
+
+function makeRoot(name: string): string {
+  const root = join(folder, name);
+  write(root, "etc/os-release", 'ID=debian\nVERSION_ID="12"\n');
+  write(root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+  write(root, "etc/group", "root:x:0:\n");
+  symlinkSync("usr/bin", join(root, "bin"));
+  write(root, "usr/bin/sh", "shell\n", 0o755);
+  write(root, "var/lib/dpkg/info/dash.list", "/.\n/bin\n/bin/sh\n");
+  write(root, "var/lib/dpkg/status", stanza("dash", "Essential: yes\n"));
+  return root;
+}
+
+const stanza = (name: string, more = "") =>
+  `Package: ${name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.5-2\n${more}\n`;
+
+const base = makeRoot("base");
+const root = makeRoot("root");
+write(root, "usr/bin/tool", "#!/bin/sh\necho tool\n", 0o4755);
+linkSync(join(root, "usr/bin/tool"), join(root, "usr/bin/tool-twin"));
+write(root, "usr/share/doc/tool/copyright", "free\n");
+write(root, "etc/tool.conf", "made\n");
+utimesSync(join(root, "etc/tool.conf"), DAY + 5000, DAY + 5000);
+write(
+  root,
+  "var/lib/dpkg/status",
+  stanza("dash", "Essential: yes\n") + stanza("tool", "Depends: dash\n"),
+);
+write(
+  root,
+  "var/lib/dpkg/info/tool:amd64.list",
+  "/.\n/bin\n/bin/tool\n/bin/tool-twin\n/usr\n/usr/share/doc/tool/copyright\n",
+);
+
+const recipe = checkRecipe(
+  {
+    ...{ format: 1, name: "tool", kind: "extra", sequence: 9, revision: 3, mask: "00000A" },
+    ...{ packages: ["tool"], description: "a tool", health: ["/usr/bin/tool"] },
+  },
+  "tool.toml",
+);
+const options = {
+  root,
+  out: join(folder, "out"),
+  base,
+  others: [],
+  apt: false,
+  users: undefined,
+};
+
+test("a harvest is a package's directory, whole, and looks the same on any day", async () => {
+  const done = await harvestRecipe(recipe, options);
+  assert.is(done.name, "tool-1.5.12-9.3-00000A");
+  assert.equal(
+    done.harvest.take.map(({ path }) => path),
+    [
+      ...["/etc/tool.conf", "/usr/bin/tool", "/usr/bin/tool-twin", "/usr/share"],
+      "/usr/share/doc/tool/copyright",
+    ],
+  );
+  const at = (path: string) => join(done.directory, path);
+  assert.is(
+    readFileSync(at("__zshield/package.toml"), "utf8"),
+    'format = 1\nversion = "1.5-2"\ndescription = "a tool"\nhealth = ["/usr/bin/tool"]\n',
+  );
+  assert.not.ok(existsSync(at("bin")));
+  const tool = lstatSync(at("usr/bin/tool"));
+  assert.is(tool.mode & 0o7777, 0o4755);
+  assert.is(tool.ino, lstatSync(at("usr/bin/tool-twin")).ino);
+  for (const path of [".", "etc/tool.conf", "__zshield/harvest.json", "usr"]) {
+    assert.is(lstatSync(at(path)).mtimeMs, DAY * 1000, path);
+  }
+  assert.not.ok(existsSync(`${done.directory}.part`));
+  assert.equal([...readOther(done.directory).packages], ["tool"]);
+});
+
+test("what is there already is not written over", async () => {
+  const refused = await harvestRecipe(recipe, options).catch((error: unknown) => String(error));
+  assert.match(String(refused), /tool-1\.5\.12-9\.3-00000A is there already/);
+});
+
+test("without a base the essential packages are one; a base can be empty", async () => {
+  const facts = await readRoot(root);
+  assert.equal(readSystem(facts), { id: "debian", version: "12" });
+  const essential = essentialBase(facts);
+  assert.equal([...essential.packages], ["dash"]);
+  const wish = { ...WISH, packages: ["tool"] };
+  assert.not.ok(
+    planHarvest(facts, wish, [essential]).take.some(({ path }) => path === "/usr/bin/sh"),
+  );
+  const empty = join(folder, "empty");
+  mkdirSync(empty);
+  const whole = planHarvest(facts, wish, [await readBase(empty)]);
+  assert.ok(whole.take.some(({ path }) => path === "/usr/bin/sh"));
+});
+
+test("a root without a database is refused", async () => {
+  const refused = await readRoot(join(folder, "empty")).catch((error: unknown) => String(error));
+  assert.match(String(refused), /holds no database of dpkg or rpm/);
+});
+
+test("nothing is followed out of the root", () => {
+  symlinkSync("/etc/passwd", join(root, "etc/escape"));
+  const view = viewDirectory(root);
+  assert.is(view.text("/etc/escape"), undefined);
+  assert.is(view.interpreter("/etc/escape"), undefined);
+  assert.is(view.node("/etc/escape")?.target, "/etc/passwd");
+  assert.is(view.node("/etc/passwd/below"), undefined);
+  rmSync(join(root, "etc/escape"));
+});
+
+test("this machine's own zstd, with the library that it needs", async () => {
+  const facts = await readRoot("/");
+  const { take, missing } = planHarvest(facts, { ...WISH, packages: ["zstd"] }, [
+    essentialBase(facts),
+  ]);
+  const found = take.map(({ path }) => path);
+  assert.ok(found.includes("/usr/bin/zstd"));
+  assert.ok(found.includes("/usr/share/doc/zstd/copyright"));
+  assert.equal(
+    missing.filter(({ path }) => path === "/usr/bin/zstd"),
+    [],
+  );
+  const link = found.find((path) => path.endsWith("/unzstd"));
+  assert.is(readlinkSync(link ?? ""), "zstd");
+});
+
+test.run();

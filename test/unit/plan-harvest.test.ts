@@ -1,0 +1,229 @@
+/*
+ * What a harvest takes and leaves, and why, of a made-up root.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Refusal } from "../../src/errors.ts";
+import type { Harvest, HarvestWish } from "../../src/model/harvest.ts";
+import { renumber } from "../../src/plan/harvest/accounts.ts";
+import { planHarvest } from "../../src/plan/harvest/harvest.ts";
+import {
+  BASE,
+  makeFacts,
+  makePackage,
+  makeProvided,
+  WEB_FACTS,
+  WEB_ITEMS,
+  WEB_PACKAGES,
+  WISH,
+} from "./harvest-example.ts";
+
+const facts = makeFacts(WEB_ITEMS, WEB_PACKAGES, WEB_FACTS);
+const web = (wish: Partial<HarvestWish> = {}, provided = [BASE]) =>
+  planHarvest(facts, { ...WISH, packages: ["web"], ...wish }, provided);
+const paths = (judged: readonly { path: string }[]) => judged.map(({ path }) => path);
+const whyOf = (found: Harvest, path: string) =>
+  [...found.take, ...found.leave].find((judged) => judged.path === path)?.why;
+
+test("a package, what it depends on, and the language of its script", () => {
+  const found = web();
+  assert.equal(
+    found.packages.map(({ name, why, isWhole }) => [name, why, isWhole]),
+    [
+      ["lang", "interpreter of /usr/bin/web-log", true],
+      ["libpage1", "needed by web", true],
+      ["web", "asked for", true],
+    ],
+  );
+  assert.equal(found.leftPackages, [
+    { name: "debconf", why: "only scripts of an installation want it" },
+    { name: "libc6", why: "the base has it" },
+  ]);
+  const files = paths(found.take).filter((path) => facts.view.node(path)?.type !== "directory");
+  assert.equal(files, [
+    ...[
+      "/etc/alternatives/webview",
+      "/etc/web.conf",
+      "/etc/web/made.conf",
+      "/usr/bin/lang",
+      "/usr/bin/web-log",
+    ],
+    ...["/usr/bin/webview", "/usr/bin/webview.real", "/usr/lib/lang/words"],
+    "/usr/lib/systemd/system/web.service",
+    "/usr/lib/x86_64-linux-gnu/libpage.so.1",
+    "/usr/lib/x86_64-linux-gnu/libpage.so.1.2",
+    ...["/usr/sbin/web", "/usr/share/doc/libpage1/copyright", "/usr/share/doc/web/copyright"],
+  ]);
+  assert.equal(found.missing, []);
+});
+
+test("no path goes through a link of the merged /usr", () => {
+  assert.equal(
+    paths(web().take).filter((path) => /^\/(bin|lib|sbin)\//.test(path)),
+    [],
+  );
+});
+
+test("documents are left and licences taken; what was left out of the root is said", () => {
+  const found = web();
+  assert.is(whyOf(found, "/usr/share/doc/web/README"), "documents");
+  assert.is(whyOf(found, "/usr/share/man/man8/web.8.gz"), "listed, but not in the root");
+  assert.is(whyOf(web({ keep: ["/usr/share/doc/web/READ*"] }), "/usr/share/doc/web/README"), "web");
+  assert.is(whyOf(web({ leave: ["/etc/*.conf"] }), "/etc/web.conf"), "left as asked: /etc/*.conf");
+});
+
+test("a unit without a link is enabled as its package would have done", () => {
+  const link = {
+    path: "/etc/systemd/system/multi-user.target.wants/web.service",
+    target: "/usr/lib/systemd/system/web.service",
+    why: "[Install] of web.service",
+  };
+  assert.equal(web().links, [link]);
+  const items = { ...WEB_ITEMS, [link.path]: { target: "/lib/systemd/system/web.service" } };
+  const enabled = makeFacts(items, WEB_PACKAGES, WEB_FACTS);
+  const wish = { ...WISH, packages: ["web"] };
+  const found = planHarvest(enabled, wish, [BASE]);
+  assert.equal(found.links, []);
+  assert.is(whyOf(found, link.path), "web.service is enabled");
+  const disabled = planHarvest(enabled, { ...wish, disable: ["web.service"] }, [BASE]);
+  assert.is(whyOf(disabled, link.path), "web.service is left disabled, as asked");
+});
+
+test("a unit that somebody disabled stays so, unless it is asked for", () => {
+  const state = "/var/lib/systemd/deb-systemd-helper-enabled/web.service.dsh-also";
+  const disabled = makeFacts({ ...WEB_ITEMS, [state]: { text: "" } }, WEB_PACKAGES, WEB_FACTS);
+  const wish = { ...WISH, packages: ["web"] };
+  const found = planHarvest(disabled, wish, [BASE]);
+  assert.equal(found.links, []);
+  assert.ok(found.notices.includes("web.service is not enabled: somebody disabled it in the root"));
+  assert.is(planHarvest(disabled, { ...wish, enable: ["web.service"] }, [BASE]).links.length, 1);
+});
+
+test("users of units, of owners and of scripts, not those of others", () => {
+  const { users, groups } = web();
+  assert.equal(
+    users.map(({ name }) => name),
+    ["web"],
+  );
+  assert.equal(
+    groups.map(({ name }) => name),
+    ["web", "pages"],
+  );
+  const { uids, gids } = renumber(
+    { users, groups },
+    new Map([
+      ["web", 400],
+      ["pages", 401],
+    ]),
+  );
+  assert.equal([...uids], [[100, 400]]);
+  assert.equal(
+    [...gids],
+    [
+      [101, 400],
+      [102, 401],
+    ],
+  );
+});
+
+test("what scripts made is taken only if all packages of the root are known", () => {
+  const left = web({ without: ["lang"] });
+  assert.is(whyOf(left, "/etc/web/made.conf"), "made by a script");
+  assert.is(whyOf(left, "/var/lib/web"), "made by a script");
+  assert.is(whyOf(left, "/var/lib/web/state"), "state: made when it runs");
+  assert.equal(left.missing, [{ path: "/usr/bin/web-log", why: "interpreter lang" }]);
+  const stranger = makeFacts(WEB_ITEMS, [...WEB_PACKAGES, makePackage("stranger", {})], WEB_FACTS);
+  const found = planHarvest(stranger, { ...WISH, packages: ["web"] }, [BASE]);
+  assert.is(whyOf(found, "/etc/web/made.conf"), undefined);
+  assert.match(found.notices.join(), /cannot be told apart from what those of stranger made/);
+});
+
+test("another package of ours that has a dependency becomes a need", () => {
+  const other = makeProvided("page", ["libpage1"], {
+    "/usr/lib/x86_64-linux-gnu/libpage.so.1": { target: "libpage.so.1.2" },
+    "/usr/lib/x86_64-linux-gnu/libpage.so.1.2": { needs: [] },
+  });
+  const found = web({}, [BASE, other, makeProvided("unused", ["x"], {})]);
+  assert.equal(found.needs, ["page"]);
+  assert.equal(
+    paths(found.take).filter((path) => path.includes("libpage")),
+    [],
+  );
+});
+
+test("a library that no dependency names comes alone, with its licence", () => {
+  const packages = WEB_PACKAGES.map((entry) =>
+    entry.name === "web" ? { ...entry, needs: [] } : entry,
+  );
+  const found = planHarvest(
+    makeFacts(WEB_ITEMS, packages, WEB_FACTS),
+    { ...WISH, packages: ["web"], without: ["lang"] },
+    [BASE],
+  );
+  assert.is(found.packages.find(({ name }) => name === "libpage1")?.isWhole, false);
+  assert.is(whyOf(found, "/usr/lib/x86_64-linux-gnu/libpage.so.1.2"), "library of /usr/sbin/web");
+  assert.is(whyOf(found, "/usr/share/doc/libpage1/copyright"), "licence of libpage1");
+});
+
+test("a library that nobody has is missing, by name", () => {
+  const { "/usr/lib/x86_64-linux-gnu/libpage.so.1.2": _, ...items } = WEB_ITEMS;
+  const found = planHarvest(
+    makeFacts(items, WEB_PACKAGES, WEB_FACTS),
+    { ...WISH, packages: ["web"] },
+    [BASE],
+  );
+  assert.equal(found.missing, [{ path: "/usr/sbin/web", why: "library libpage.so.1" }]);
+});
+
+test("libraries off the loader's own paths need ldconfig, those of a run path do not", () => {
+  const program = (rest: object) => ({
+    ...WEB_ITEMS,
+    "/etc/ld.so.conf": { text: "include ld.so.conf.d/*.conf\n" },
+    "/etc/ld.so.conf.d/own.conf": { text: "/opt/own/lib\n" },
+    "/opt/own/lib/libown.so": { needs: [] },
+    "/opt/own/bin/own": { needs: ["libown.so"], ...rest },
+  });
+  const harvestOwn = (rest: object) =>
+    planHarvest(makeFacts(program(rest), []), { ...WISH, files: ["/opt/own/bin/*"] }, [BASE]);
+  const found = harvestOwn({});
+  assert.equal(paths(found.take), ["/opt/own/bin/own", "/opt/own/lib/libown.so"]);
+  assert.match(found.notices.join(), /libraries in \/opt\/own\/lib are found only after ldconfig/);
+  assert.equal(harvestOwn({ runPath: ["$ORIGIN/../lib"] }).notices, []);
+});
+
+test("files that are pushed aside keep both places", () => {
+  const items = { ...WEB_ITEMS, "/usr/bin/sh.first": { needs: ["libc.so.6"] } };
+  const packages = [...WEB_PACKAGES, makePackage("shell", { files: ["/bin/sh"] })];
+  const diversions = [{ from: "/bin/sh", to: "/bin/sh.first", by: "shell" }];
+  const found = planHarvest(
+    makeFacts(items, packages, { ...WEB_FACTS, diversions }),
+    { ...WISH, packages: ["shell"] },
+    [makeProvided("", ["libc6"], { "/usr/lib/x86_64-linux-gnu/libc.so.6": { needs: [] } })],
+  );
+  assert.is(whyOf(found, "/usr/bin/sh"), "shell");
+  assert.is(whyOf(found, "/usr/bin/sh.first"), "pushed aside by shell");
+  const other = planHarvest(
+    makeFacts(items, WEB_PACKAGES, { ...WEB_FACTS, diversions }),
+    { ...WISH, packages: ["dash"] },
+    [],
+  );
+  assert.ok(paths(other.take).includes("/usr/bin/sh.first"));
+});
+
+test("of a whole root everything is taken, accounts as files", () => {
+  const found = planHarvest(facts, { ...WISH, packages: ["*"] }, []);
+  assert.ok(paths(found.take).includes("/etc/passwd"));
+  assert.ok(paths(found.take).includes("/bin"));
+  assert.equal(found.users, []);
+});
+
+test("what is not there is refused by name", () => {
+  assert.throws(
+    () => web({ packages: ["web", "nothing"] }),
+    (error: unknown) =>
+      error instanceof Refusal && error.message === "the root has no package nothing",
+  );
+  assert.throws(() => web({ files: ["/etc/none*"] }), /the root has no \/etc\/none\*/);
+});
+
+test.run();
