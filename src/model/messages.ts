@@ -149,7 +149,9 @@ export const MESSAGES = {
 
   "no-factory-tests": (): string =>
     "there are no factory tests: the zshield.toml of this rescue system has no table [factory]",
-  "card-with-tests": (): string => "start from a card that has one",
+  "without-tests": (): string =>
+    'start from a card that has one; "Boot the installed system" in GRUB starts the box untested; ' +
+    '"Recover to factory default" with this card asks for no tests',
 
   // Before the first write.
   cancelled: (): string => "it was cancelled at the console",

@@ -32,7 +32,7 @@ interface Tested {
 export function planTest({ machine, config, disk, record, group }: Tested): Plan {
   const { factory } = config;
   if (!factory) {
-    throw new Refusal(say("no-factory-tests"), say("card-with-tests"));
+    throw new Refusal(say("no-factory-tests"), say("without-tests"));
   }
   checkNames(machine, disk, group.name);
   const name = group.name;

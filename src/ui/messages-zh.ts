@@ -125,7 +125,9 @@ export const MESSAGES_ZH: Messages = {
   cancelled: () => "已在控制台上取消",
   "not-agreed": () => "输入的内容不正确，恢复没有开始",
   "no-factory-tests": () => "没有出厂测试：此救援系统的 zshield.toml 中没有 [factory] 表",
-  "card-with-tests": () => "请从带有该表的恢复卡启动",
+  "without-tests": () =>
+    "请从带有该表的恢复卡启动；在 GRUB 中选择 `Boot the installed system`，可以不经测试直接启动本机；" +
+    "用此卡“恢复出厂设置”则不再要求测试",
   "choose-again": () => AGAIN,
   "disk-gone": (disk) => `${nameDisk(disk)} 已经不在了`,
   "other-disk": (disk, difference) =>

@@ -101,7 +101,7 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   ],
   "power-failed": [[]],
   "no-factory-tests": [[]],
-  "card-with-tests": [[]],
+  "without-tests": [[]],
   "anew-or-broken": [[]],
   torn: [[here]],
   "repair-first": [[]],

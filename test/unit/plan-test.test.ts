@@ -6,11 +6,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as v from "valibot";
 import { Refusal } from "../../src/errors.ts";
+import { closedRecord } from "../../src/execute.ts";
 import { checkConfig } from "../../src/model/config.ts";
 import { UNTESTED } from "../../src/model/factory-state.ts";
 import { freshJournal, type Journal } from "../../src/model/journal.ts";
 import type { Machine } from "../../src/model/machine.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
+import { successOf } from "../../src/model/result.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import { Plan } from "../../src/model/step.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
@@ -27,6 +29,7 @@ import {
   wish,
 } from "./example.ts";
 import { textsOf } from "../../src/ui/texts.ts";
+import type { Words } from "../../src/words.ts";
 import { commandLines } from "../../src/commands/plan-lines.ts";
 
 const found = installed(0);
@@ -48,6 +51,16 @@ function refusal(act: () => unknown): string {
     assert.instance(error, Refusal);
     const { message, hint } = error as Refusal;
     return `${message}\n${hint}`;
+  }
+  return assert.unreachable() as never;
+}
+
+function hintOf(act: () => unknown): Words {
+  try {
+    act();
+  } catch (error) {
+    assert.instance(error, Refusal);
+    return (error as Refusal).hintWords;
   }
   return assert.unreachable() as never;
 }
@@ -149,6 +162,25 @@ test("no table, no tests; no installation, no tests", () => {
     refusal(() => tested(machine())),
     /no disk with an installation/,
   );
+});
+
+test("asked for, and a card without them: the refusal names the ways out, and they are ways out", () => {
+  const document = { ...INSTALLED, factory: UNTESTED };
+  const on = box({ phase: "requested", operation: "test", document });
+  const act = () => decide(on, config, wish, ids, { operation: "test", anew: false });
+  const told = refusal(act);
+  assert.match(told, /a card that has one; "Boot the installed system" in GRUB/);
+  assert.match(told, /"Recover to factory default" with this card/);
+  assert.match(
+    textsOf("zh").say(hintOf(act)),
+    /恢复卡启动.*`Boot the installed system`.*“恢复出厂设置”/,
+  );
+  assert.ok(decide(on, testConfig, wish, ids, { operation: "test", anew: false }).plan);
+  const { plan } = decide(on, config, wish, ids, { operation: "default", anew: false });
+  assert.is(plan.tests, undefined);
+  const result = successOf(plan, found.disk, { steps: [], peakMemoryBytes: 0 });
+  const closed = closedRecord(record({ document }), plan, result, { nowSeconds: 9 });
+  assert.is(closed.phase, "installed");
 });
 
 test("they follow an installation that asked nobody, unless the command line says no", () => {
