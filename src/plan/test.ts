@@ -96,8 +96,20 @@ function prologue(machine: Machine, disk: Disk): Step[] {
 /** The journalled plan in this boot. */
 export function resumedTest(plan: Plan, machine: Machine, disk: Disk): Plan {
   const now = prologue(machine, disk);
-  const renewed = plan.steps.map((step) => now.find(({ kind }) => kind === step.kind) ?? step);
+  const renewed = plan.steps.map(
+    (step) => now.find(({ kind }) => kind === step.kind) ?? provable(step, machine),
+  );
   return { ...plan, disk: identityOf(disk), steps: renewed };
+}
+
+/** Without its proof where the card that is in now has another golden's manifest: there is nothing to compare with. */
+function provable(step: Step, { card }: Machine): Step {
+  if (step.kind !== "factory-test" || !step.proof) return step;
+  const manifest = card?.description.golden.manifest;
+  const { proof, ...bare } = step;
+  return manifest?.sha256 === proof.manifest.sha256
+    ? { ...bare, proof: { ...proof, manifest } }
+    : bare;
 }
 
 /** The record that the tests begin with: what earlier ones found does not count any more. */

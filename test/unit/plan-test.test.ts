@@ -212,6 +212,25 @@ test("a power cut in the tests goes on with the test that it cut, and keeps what
   assert.is(kept?.document.factory?.begun?.times, 1);
 });
 
+test("gone on with another version's card, or with none, there is no manifest to compare with any more", () => {
+  const on = cutIn("disk");
+  const proof = (card: Machine["card"]) => {
+    const { card: _card, ...rest } = on;
+    return stepOf(tested(card ? { ...rest, card } : rest).plan, "root")?.proof;
+  };
+  const withManifest = (manifest: typeof description.golden.manifest) =>
+    on.card && {
+      ...on.card,
+      description: { ...description, golden: { ...description.golden, manifest } },
+    };
+  const { manifest } = description.golden;
+  assert.equal(proof(on.card)?.manifest, manifest);
+  assert.is(proof(withManifest({ ...manifest, sha256: "0".repeat(64) })), undefined);
+  assert.is(proof(undefined), undefined);
+  const moved = { ...manifest, path: "/zshield/elsewhere.zst" };
+  assert.equal(proof(withManifest(moved))?.manifest, moved, "the same one, where this card has it");
+});
+
 test("anew forgets both", () => {
   const { journal, record: kept } = tested(cutIn("disk"), { anew: true });
   assert.is(journal, undefined);
