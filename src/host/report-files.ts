@@ -1,6 +1,7 @@
 /*
  * Finds what may be a factory report: regular files called `*.json` below directories. Links are not followed, and
- * there are bounds: a stick or a share may hold anything. Reads one file after the other, as they are asked for.
+ * there are bounds: a stick or a share may hold anything. Reads one file after the other, as they are asked for. A
+ * directory that cannot be read is handed out as a file that cannot: it may hold reports.
  */
 import {
   closeSync,
@@ -10,6 +11,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
 } from "node:fs";
 import { join } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
@@ -35,19 +37,30 @@ export function* readReportFiles(
   bounds = BOUNDS,
 ): Generator<ReadFile> {
   const seen = new Set<string>();
-  const names: string[] = [];
+  const found: Found[] = [];
   for (const directory of directories) {
     // The one that was named may be a link, as a mount point in a home directory is.
-    if (kindOf(`${directory}/.`) !== "directory") {
+    if (!isDirectory(directory)) {
       throw new Refusal(
         `${directory} is no directory`,
         "name the directory that holds the reports",
       );
     }
-    for (const name of jsonFiles(directory, seen, bounds)) names.push(name);
+    for (const one of jsonFiles(directory, seen, bounds)) found.push(one);
   }
-  for (const name of names) yield { name, content: readOne(name, bounds) };
+  for (const { name, trouble } of found) {
+    yield { name, content: trouble === undefined ? readOne(name, bounds) : { trouble } };
+  }
 }
+
+/** A file, or with its trouble a directory. */
+interface Found {
+  readonly name: string;
+  readonly trouble?: string;
+}
+
+/** Every ext file system has one, for root alone, and what fsck lays there is called by numbers. */
+const PASSED_OVER = "lost+found";
 
 /** `seen`: device and inode of what was found already, so that overlapping directories count once. */
 function* jsonFiles(
@@ -55,7 +68,7 @@ function* jsonFiles(
   seen: Set<string>,
   bounds: Bounds,
   depth = 0,
-): Generator<string> {
+): Generator<Found> {
   const tooMuch = (what: string) =>
     new Refusal(`${directory} holds ${what}`, "name the directories with the reports alone");
   if (depth > bounds.depth) throw tooMuch(`directories more than ${bounds.depth} deep`);
@@ -63,19 +76,20 @@ function* jsonFiles(
   try {
     entries = readdirSync(directory, { withFileTypes: true });
   } catch (error) {
-    throw new Refusal(`${directory} cannot be read: ${messageOf(error)}`);
+    yield { name: directory, trouble: `it cannot be read: ${visible(messageOf(error))}` };
+    return;
   }
   for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(directory, name);
     const found = statOf(path);
     if (!found) continue;
     const isReport = found.isFile() && name.toLowerCase().endsWith(".json");
-    if (!isReport && !found.isDirectory()) continue;
+    if (!isReport && (!found.isDirectory() || name === PASSED_OVER)) continue;
     const identity = `${found.dev}:${found.ino}`;
     if (seen.has(identity)) continue;
     seen.add(identity);
     if (seen.size > bounds.files) throw tooMuch(`more than ${bounds.files} files and directories`);
-    if (isReport) yield path;
+    if (isReport) yield { name: path };
     else yield* jsonFiles(path, seen, bounds, depth + 1);
   }
 }
@@ -102,8 +116,12 @@ function readOne(path: string, { fileBytes }: Bounds): ReadFile["content"] {
   }
 }
 
-function kindOf(path: string): "directory" | undefined {
-  return statOf(path)?.isDirectory() === true ? "directory" : undefined;
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function statOf(path: string) {

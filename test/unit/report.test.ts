@@ -2,7 +2,7 @@
  * Many factory reports made one collection, and its three faces. What is hostile in a report reaches none of them.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -373,6 +373,31 @@ test("files: below directories, once each, no link is followed, bounds hold", ()
       (error: unknown) => error instanceof Refusal && /is no directory/.test(error.message),
     );
   } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("files: a directory that cannot be read is refused by name, lost+found is passed over, the rest counts", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-reports-"));
+  const me = process.geteuid?.() ?? 0;
+  try {
+    for (const name of ["lost+found", "locked", "open"]) mkdirSync(join(folder, name));
+    writeFileSync(join(folder, "open/1.json"), printFactoryReport(factoryReport()));
+    for (const name of ["lost+found", "locked"]) chmodSync(join(folder, name), 0);
+    chmodSync(folder, 0o755);
+    // Root may read whatever the mode says.
+    if (me === 0) process.seteuid?.(65_534);
+    const { boxes, refused } = gather(readReportFiles([folder]));
+    assert.is(boxes.length, 1);
+    assert.equal(
+      refused.map(({ file }) => file),
+      [join(folder, "locked")],
+    );
+    const named = gather(readReportFiles([join(folder, "locked"), join(folder, "open")]));
+    assert.equal([named.boxes.length, named.refused], [1, refused]);
+    assert.match(refused[0]?.reason ?? "", /^it cannot be read: .*EACCES/);
+  } finally {
+    process.seteuid?.(me);
     rmSync(folder, { recursive: true, force: true });
   }
 });
