@@ -6,6 +6,7 @@
 import { Refusal } from "../errors.ts";
 import {
   FACTORY_REPORT_KIND,
+  FactoryTest,
   type FactoryReport,
   type TestOutcome,
   type Verdict,
@@ -39,9 +40,9 @@ export interface Box {
   readonly tests: readonly TestOutcome[];
   /** More tests than these are only counted. */
   readonly untold: number;
-  /** Names of all that failed. */
+  /** Names of all that failed, each once. */
   readonly failed: readonly string[];
-  /** What the failed tests printed. */
+  /** What the vendor's failed tests printed. */
   readonly outputs: readonly { readonly name: string; readonly text: string }[];
 }
 
@@ -157,13 +158,25 @@ function boxOf(file: string, report: FactoryReport): LoneBox {
       reason: short(test.reason),
     })),
     untold: report.tests.length - told.length,
-    failed: [...new Set(failed.map(({ name }) => short(name, MOST_NAME)))],
-    outputs: failed.slice(0, MOST_TESTS).flatMap(({ name }) => {
+    failed: [...new Set(failed.map(nameOf))],
+    outputs: failed.slice(0, MOST_TESTS).flatMap((test) => {
+      const { name, origin } = test;
+      if (origin !== "vendor") return [];
       // Asked for as its own: a test may be called like a property that every object has.
       const text = Object.hasOwn(report.outputs, name) ? (report.outputs[name] ?? "") : "";
-      return text === "" ? [] : [{ name: short(name, MOST_NAME), text: shortLines(text) }];
+      return text === "" ? [] : [{ name: nameOf(test), text: shortLines(text) }];
     }),
   };
+}
+
+const BUILT_IN: ReadonlySet<string> = new Set(
+  FactoryTest.options.map(({ entries }) => entries.name.literal),
+);
+
+/** The vendor may have called a test like a built-in one; it is another one all the same. */
+function nameOf({ name, origin }: TestOutcome): string {
+  const shown = short(name, MOST_NAME);
+  return origin === "vendor" && BUILT_IN.has(name) ? `${shown} (vendor)` : shown;
 }
 
 /** Visible, on one line, at most so many characters. */

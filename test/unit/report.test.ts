@@ -45,7 +45,8 @@ test("of a report only what is shown stays in memory", () => {
     for (let count = 1; count <= most; count++) {
       if (count === most) heldBytes = used() - before;
       const text = `line of ${count}\n`.repeat(100_000);
-      yield reportFile({ ...failed(`S${count}`), outputs: { memory: text } });
+      const tests = [outcome("burn-in", { origin: "vendor", outcome: "fail" })];
+      yield reportFile(factoryReport({ serial: `S${count}`, tests, outputs: { "burn-in": text } }));
     }
   }
   const used = () => {
@@ -198,7 +199,8 @@ const HOSTILE = [
 ];
 
 const hostileReport = (text: string) => {
-  const tests = [outcome(text.slice(0, 5000), { outcome: "fail", reason: text.slice(0, 300) })];
+  const hostile = { origin: "vendor", outcome: "fail", reason: text.slice(0, 300) } as const;
+  const tests = [outcome(text.slice(0, 5000), hostile)];
   return factoryReport({
     serial: text,
     vendor: text,
@@ -284,10 +286,34 @@ test("random texts stay one cell, and what was no formula stays as it was", () =
 
 test("a test that is called like a property of every object has no output that nobody printed", () => {
   for (const name of ["__proto__", "constructor", "toString"]) {
-    const report = factoryReport({ tests: [outcome(name, { outcome: "fail" })] });
+    const report = factoryReport({
+      tests: [outcome(name, { origin: "vendor", outcome: "fail" })],
+    });
     const { boxes } = gather([reportFile(report)]);
     assert.equal([boxes[0]?.failed, boxes[0]?.outputs], [[name], []]);
   }
+});
+
+test("a vendor's test that is called like a built-in one is another test", () => {
+  const fails = (origin: "built-in" | "vendor") => outcome("memory", { origin, outcome: "fail" });
+  const outputs = { memory: "DIMM 2 is bad\n" };
+  const collection = gather([
+    reportFile(factoryReport({ serial: "A", tests: [fails("built-in")], outputs })),
+    reportFile(
+      factoryReport({ serial: "B", tests: [fails("built-in"), fails("vendor")], outputs }),
+    ),
+  ]);
+  assert.equal(
+    summarise(collection).failing.map(({ name, boxes }) => [name, boxes.length]),
+    [
+      ["memory", 2],
+      ["memory (vendor)", 1],
+    ],
+  );
+  assert.equal(
+    collection.boxes.map((box) => box.outputs.map(({ name }) => name)),
+    [[], ["memory (vendor)"]],
+  );
 });
 
 test("any time has a word", () => {
