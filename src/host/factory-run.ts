@@ -3,16 +3,17 @@
  * after each, so that a power cut goes on with the test that it cut. What the vendor's tests print lies on the audit
  * volume too, until tests are run anew. Owns: that order. The tests themselves are in factory-tests.ts.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { messageOf } from "../errors.ts";
-import { MOST_REASON, type FactoryTest, type TestOutcome } from "../model/factory.ts";
+import type { FactoryTest, TestOutcome } from "../model/factory.ts";
 import { beginTest, hasOutcome, withOutcome, type FactoryState } from "../model/factory-state.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
 import { AT, VENDOR_TESTS } from "../model/places.ts";
 import type { BootProof, Plan, RootProof } from "../model/step.ts";
 import { visible } from "../model/text.ts";
 import { flushDirectory } from "./durable.ts";
+import { outcomeOf, shortReason } from "./factory/box.ts";
 import { listVendorTests, runFactoryTest, runVendorTest, type Box } from "./factory-tests.ts";
 
 export interface FactoryWorld {
@@ -33,7 +34,6 @@ export interface Proofs {
 }
 
 const REPORTS = join(AT.audit, "zshield/factory");
-const SCRATCH = ".zshield-test-";
 const OUTPUTS = join(REPORTS, "outputs");
 
 export async function runBuiltIn(
@@ -41,9 +41,7 @@ export async function runBuiltIn(
   proofs: Proofs,
   world: FactoryWorld,
 ): Promise<void> {
-  await runOnce(test.name, "built-in", world, () =>
-    withScratch((scratch) => runFactoryTest(test, boxOf(world, proofs, scratch))),
-  );
+  await runOnce(test.name, "built-in", world, () => runFactoryTest(test, boxOf(world, proofs)));
 }
 
 /** Where they cannot be listed (an odd name, too many) none is run, and that is a failure with the reason. */
@@ -56,24 +54,21 @@ export async function runVendorTests(seconds: number, world: FactoryWorld): Prom
     names = listVendorTests(AT.root);
   } catch (error) {
     const of = { name: basename(VENDOR_TESTS), origin: "vendor" } as const;
-    const reason = visible(messageOf(error)).slice(0, MOST_REASON);
+    const reason = shortReason(messageOf(error));
     await runOnce(of.name, of.origin, world, async () => ({
       ...{ ...of, outcome: "fail", reason, seconds: 0 },
     }));
     return;
   }
   for (const [index, name] of names.entries()) {
-    await runOnce(visible(name), "vendor", world, () =>
-      withScratch(async (scratch) => {
-        const { outcome, output } = await runVendorTest(name, boxOf(world, {}, scratch), seconds);
-        await keepOutput(index, outcome.name, output);
-        return outcome;
-      }),
-    );
+    await runOnce(visible(name), "vendor", world, async () => {
+      const { outcome, output } = await runVendorTest(name, boxOf(world, {}), seconds);
+      return withKept(outcome, () => keepOutput(index, outcome.name, output));
+    });
   }
 }
 
-/** `run` is called unless it has an outcome, or was begun too often. */
+/** `run` is called unless it has an outcome, or was begun too often; what it throws is a failure of the test. */
 export async function runOnce(
   name: string,
   origin: TestOutcome["origin"],
@@ -85,34 +80,32 @@ export async function runOnce(
   await world.keep(beginTest(world.state(), key));
   // Given up: it was begun too often.
   if (hasOutcome(world.state(), key)) return;
-  const outcome = await run();
+  const outcome = await outcomeOf(key, run);
   world.log(`factory test ${name}: ${outcome.outcome.toUpperCase()}, ${outcome.reason}`);
-  await world.keep(withOutcome(world.state(), { ...outcome, ...key }));
+  await world.keep(withOutcome(world.state(), outcome));
 }
 
 /** The manifest went with the card, should it have been taken out since the plan was made. */
-function boxOf(
-  { machine, disk, plan, log }: FactoryWorld,
-  { proof, boot }: Proofs,
-  scratch: string,
-): Box {
+function boxOf({ machine, disk, plan, log }: FactoryWorld, { proof, boot }: Proofs): Box {
   return {
-    ...{ machine, disk, plan, root: AT.root, scratch, esp: AT.esp, log },
+    ...{ machine, disk, plan, root: AT.root, scratch: AT.user, esp: AT.esp, log },
     ...(proof && machine.card ? { proof } : {}),
     ...(boot ? { boot } : {}),
   };
 }
 
-/** A directory on the user volume, empty, and gone afterwards; a power cut may have left an older one. */
-async function withScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  for (const name of await readdir(AT.user)) {
-    if (name.startsWith(SCRATCH)) await rm(join(AT.user, name), { recursive: true, force: true });
-  }
-  const directory = await mkdtemp(join(AT.user, SCRATCH));
+/** What a test found counts also where there is no room for what it printed; the report says so then. */
+export async function withKept(
+  outcome: TestOutcome,
+  keep: () => Promise<void>,
+): Promise<TestOutcome> {
   try {
-    return await work(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+    await keep();
+    return outcome;
+  } catch (error) {
+    const told = `what it printed could not be kept: ${messageOf(error)}`;
+    const reason = outcome.reason === "" ? told : `${outcome.reason} (${told})`;
+    return { ...outcome, reason: shortReason(reason) };
   }
 }
 

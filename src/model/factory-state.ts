@@ -34,7 +34,7 @@ export function beginTest(state: FactoryState, { name, origin }: TestKey): Facto
   const { begun } = state;
   const times = begun && isSame(begun, { name, origin }) ? begun.times : 0;
   if (times >= MOST_ATTEMPTS) {
-    const reason = `it was begun ${MOST_ATTEMPTS} times and never ended: the power failed in it, or it stops the machine`;
+    const reason = `it was begun ${MOST_ATTEMPTS} times and never ended: the power failed in it, it stops the machine, or its outcome could not be kept`;
     return withOutcome(state, { name, origin, outcome: "fail", reason, seconds: 0 });
   }
   return { ...state, begun: { name, origin, times: times + 1 } };

@@ -362,7 +362,11 @@ test("rates: a file is read past the cache up to its end, and one is written and
     assert.is(written?.bytes, 2 * MIB);
     assert.ok(read.seconds > 0 && (written?.seconds ?? 0) > 0);
     assert.equal(readdirSync(here), []);
+    writeFileSync(join(here, ".zshield-write-rate"), "a power cut left it");
     assert.is(await measureWriting(here, 2 ** 60), undefined, "no room");
+    assert.equal(readdirSync(here), []);
+    writeFileSync(join(here, ".zshield-write-rate"), "a power cut left it");
+    assert.is((await measureWriting(here, MIB))?.bytes, MIB);
     assert.equal(readdirSync(here), []);
     const gone = await measureReading(join(here, "gone"), MIB).catch((error: unknown) => error);
     assert.match(String(gone), /ENOENT/);

@@ -5,7 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { closedRecord } from "../../src/execute.ts";
-import { runOnce } from "../../src/host/factory-run.ts";
+import { runOnce, withKept } from "../../src/host/factory-run.ts";
 import { MOST_REASON, MOST_VENDOR_TESTS, type TestOutcome } from "../../src/model/factory.ts";
 import {
   beginTest,
@@ -43,7 +43,10 @@ test("one that was begun so often without ending has failed, and the next one be
   }
   const given = beginTest(state, memory);
   assert.is(given.tests[0]?.outcome, "fail");
-  assert.match(given.tests[0]?.reason ?? "", /begun 3 times and never ended/);
+  assert.match(
+    given.tests[0]?.reason ?? "",
+    /begun 3 times and never ended: the power failed in it, .* or its outcome could not be kept$/,
+  );
   assert.is(given.begun, undefined);
   assert.is(beginTest(given, { name: "disk", origin: "built-in" }).begun?.times, 1);
 });
@@ -69,6 +72,33 @@ test("what was begun is kept before it runs, what came of it afterwards; an outc
   state = { tests: [], begun: { ...memory, times: MOST_ATTEMPTS } };
   await runOnce("memory", "built-in", world, () => Promise.reject(new Error("it was run again")));
   assert.is(state.tests[0]?.outcome, "fail");
+});
+
+test("what a test throws is its failure, in the words of the error", async () => {
+  let state: FactoryState = UNTESTED;
+  const world = {
+    log: () => undefined,
+    state: () => state,
+    keep: async (next: FactoryState) => void (state = next),
+  };
+  await runOnce("memory", "built-in", world, () => Promise.reject(new Error("ENOSPC: no room")));
+  assert.equal(
+    state.tests.map(({ outcome, reason }) => [outcome, reason]),
+    [["fail", "ENOSPC: no room"]],
+  );
+  assert.is(state.begun, undefined);
+});
+
+test("no room for what a test printed: its outcome stays, and the report says so", async () => {
+  const full = () => Promise.reject(new Error("ENOSPC: no space left"));
+  assert.equal(await withKept(passed, full), {
+    ...passed,
+    reason: "4 GiB (what it printed could not be kept: ENOSPC: no space left)",
+  });
+  assert.match((await withKept({ ...passed, reason: "" }, full)).reason, /^what it printed/);
+  const long = await withKept({ ...passed, reason: "x".repeat(MOST_REASON) }, full);
+  assert.is(long.reason.length, MOST_REASON);
+  assert.is(await withKept(passed, async () => undefined), passed);
 });
 
 const found = installed(0);

@@ -13,7 +13,7 @@ export interface Box {
   readonly plan: Plan;
   /** The installed root, mounted read-only. */
   readonly root: string;
-  /** A directory on the user volume; what a test leaves in it is removed. */
+  /** The user volume; a test takes away what it writes there, also what a power cut left of it. */
   readonly scratch: string;
   /** The disk's ESP. */
   readonly esp: string;

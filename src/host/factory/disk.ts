@@ -94,9 +94,10 @@ export async function measureWriting(
   directory: string,
   mostBytes = MOST_BYTES,
 ): Promise<Rate | undefined> {
+  const path = join(directory, ".zshield-write-rate");
+  await rm(path, { force: true });
   const { bavail, bsize } = await statfs(directory);
   if (bavail * bsize < mostBytes + SPARE_BYTES) return undefined;
-  const path = join(directory, "write-rate");
   const { O_CREAT, O_EXCL, O_WRONLY, O_DIRECT } = constants;
   const file = await open(path, O_CREAT | O_EXCL | O_WRONLY | O_DIRECT, 0o600);
   try {
