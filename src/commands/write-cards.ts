@@ -51,7 +51,7 @@ export async function writeCards(options: WriteOptions): Promise<void> {
 }
 
 function stop(): never {
-  say("stopped: a card that is not done does not start; write it again");
+  say("stopped: a card that was not checked to its end does not start; write it again");
   process.exit(EXIT.failed);
 }
 

@@ -1,7 +1,7 @@
 /*
- * One card: opened so that nobody else can have it, looked at once more, written, read back from the card itself, and its backup partition
- * table moved to its real end. The first MiB, with the boot sector and the table, is written last: a card that was
- * pulled out too early does not start.
+ * One card: opened so that nobody else can have it, looked at once more, written, read back from the card itself, and
+ * its backup partition table moved to its real end. The first MiB, with the boot sector and the table, is zeros until
+ * all else has been read back, and again where something is wrong with it: a card that was not checked does not start.
  * Owns: that order. The page cache is passed by both ways.
  */
 import { constants } from "node:fs";
@@ -26,6 +26,7 @@ export interface CardProgress {
 /** A cheap card that tidies up may pause for half a minute. */
 const LIMITS: Limits = { stallMs: 180_000 };
 const HEAD_BYTES = MIB;
+const ZEROS = new Uint8Array(HEAD_BYTES);
 const SECTOR_BYTES = 512;
 /** GPT's backup takes 33 sectors at the end. */
 const BACKUP_SECTORS = 33;
@@ -40,10 +41,17 @@ export async function writeCard(
   const file = await openAlone(disk.path);
   try {
     await checkSame(disk);
-    await writeImage(image, disk.sizeBytes, file.fd, onProgress, limits);
-    await checkCard(image, disk.path, onProgress, limits);
-    onProgress({ phase: "table", bytes: 0 });
-    await moveBackupTable(disk);
+    const head = await readHead(image);
+    await writeBody(image, disk.sizeBytes, file.fd, onProgress, limits);
+    await checkBody(image, head, disk.path, onProgress, limits);
+    try {
+      await writeHead(head, disk.path, file.fd, limits);
+      onProgress({ phase: "table", bytes: 0 });
+      await moveBackupTable(disk);
+    } catch (error) {
+      await writePieces(file.fd, 0, [ZEROS], () => undefined, limits).catch(() => undefined);
+      throw error;
+    }
   } finally {
     await file.close();
   }
@@ -75,7 +83,8 @@ async function checkSame(disk: DiskIdentity): Promise<void> {
   }
 }
 
-async function writeImage(
+/** All but the first MiB, which is zeros afterwards. */
+async function writeBody(
   image: CardImage,
   diskBytes: number,
   file: number,
@@ -84,20 +93,36 @@ async function writeImage(
 ): Promise<void> {
   let done = 0;
   const tell = (bytes: number) => onProgress({ phase: "write", bytes: (done = bytes) });
-  const zeros = new Uint8Array(MIB);
   try {
     tell(0);
     // What an older table or a RAID left at both ends would be found by the next one who looks.
-    await writePieces(file, 0, [zeros], () => undefined, limits);
-    await writePieces(file, diskBytes - MIB, [zeros], () => undefined, limits);
+    await writePieces(file, 0, [ZEROS], () => undefined, limits);
+    await writePieces(file, diskBytes - HEAD_BYTES, [ZEROS], () => undefined, limits);
     const rest = imageBytes(image, HEAD_BYTES);
     await writePieces(file, HEAD_BYTES, rest, tell, limits);
-    await writePieces(file, 0, [await readHead(image)], () => tell(image.sizeBytes), limits);
   } catch (error) {
     throw new Error(`it could not be written near ${printSize(done)}: ${messageOf(error)}`, {
       cause: error,
     });
   }
+}
+
+/** Makes a card of it; read back at once. */
+async function writeHead(
+  head: Uint8Array,
+  path: string,
+  file: number,
+  limits: Limits,
+): Promise<void> {
+  const found: Uint8Array[] = [];
+  try {
+    await writePieces(file, 0, [head], () => undefined, limits);
+    await run(["blockdev", "--flushbufs", path], { timeoutMs: limits.stallMs });
+    await readPieces(path, 0, head.length, (piece) => found.push(piece), limits);
+  } catch (error) {
+    throw new Error(`its first MiB could not be written: ${messageOf(error)}`, { cause: error });
+  }
+  if (!Buffer.concat(found).equals(head)) throw new Error(NOT_THE_SAME);
 }
 
 async function readHead(image: CardImage): Promise<Uint8Array> {
@@ -110,22 +135,26 @@ async function readHead(image: CardImage): Promise<Uint8Array> {
   return Buffer.concat(pieces).subarray(0, HEAD_BYTES);
 }
 
-async function checkCard(
+const NOT_THE_SAME = "what it holds is not what was written: the card or its reader is bad";
+
+/** All but the first MiB, by the digest of the whole image. */
+async function checkBody(
   image: CardImage,
+  head: Uint8Array,
   path: string,
   onProgress: (progress: CardProgress) => void,
   limits: Limits,
 ): Promise<void> {
   onProgress({ phase: "check", bytes: 0 });
   await run(["blockdev", "--flushbufs", path], { timeoutMs: limits.stallMs });
-  const hash = new Bun.CryptoHasher("sha256");
-  let bytes = 0;
+  const hash = new Bun.CryptoHasher("sha256").update(head);
+  let bytes = HEAD_BYTES;
   const take = (piece: Uint8Array) => {
     hash.update(piece);
     onProgress({ phase: "check", bytes: (bytes += piece.length) });
   };
   try {
-    await readPieces(path, image.sizeBytes, take, limits);
+    await readPieces(path, HEAD_BYTES, image.sizeBytes - HEAD_BYTES, take, limits);
   } catch (error) {
     throw new Error(`it could not be read back near ${printSize(bytes)}: ${messageOf(error)}`, {
       cause: error,
@@ -133,7 +162,7 @@ async function checkCard(
   }
   if (bytes !== image.sizeBytes) throw new Error(`it ends at ${printSize(bytes)}`);
   if (hash.digest("hex") !== image.sha256) {
-    throw new Error("what it holds is not what was written: the card or its reader is bad");
+    throw new Error(NOT_THE_SAME);
   }
 }
 

@@ -43,15 +43,17 @@ export async function writePieces(
   });
 }
 
-/** Reads so many bytes from the start of a device. @throws Error in the words of dd */
+/** Reads so many bytes of a device from an offset on. @throws Error in the words of dd */
 export async function readPieces(
   path: string,
+  offsetBytes: number,
   sizeBytes: number,
   take: (piece: Uint8Array) => void,
   limits: Limits,
 ): Promise<void> {
-  const how = [`if=${path}`, "iflag=direct,fullblock,count_bytes", `count=${sizeBytes}`];
-  const child = start(how, ["ignore", "pipe", "pipe"]);
+  const from = [`if=${path}`, `skip=${offsetBytes}`, `count=${sizeBytes}`];
+  const how = ["iflag=direct,fullblock,skip_bytes,count_bytes"];
+  const child = start([...from, ...how], ["ignore", "pipe", "pipe"]);
   await supervise(child, limits, async (moved) => {
     if (!child.stdout) throw new Error("dd has no standard output");
     for await (const piece of child.stdout as AsyncIterable<Uint8Array>) {

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   openSync,
   closeSync,
+  fsyncSync,
   readFileSync,
   truncateSync,
   writeFileSync,
@@ -137,11 +138,34 @@ test("a device that cannot take everything fails with the place, the others do n
   );
   assert.is(cards[1]?.phase, "good");
   await assertWritten(good);
-  const start = readFileSync(bad.file).subarray(0, MIB);
-  assert.ok(
-    start.every((byte) => byte === 0),
-    "a card that is not whole does not start",
-  );
+  assert.ok(isBlank(bad.file), "a card that is not whole does not start");
+});
+
+/** The first MiB is zeros: nothing starts from it. */
+function isBlank(file: string): boolean {
+  return readFileSync(file)
+    .subarray(0, MIB)
+    .every((byte) => byte === 0);
+}
+
+test("nothing starts from a card before all of it was read back, nor after its table could not be moved", async () => {
+  const checked = await image();
+  const { disk, file } = await makeDevice(32);
+  const blank: string[] = [];
+  const work = writeCard(checked, disk, ({ phase, bytes }) => {
+    if (phase === "check" && isBlank(file)) blank.push(`check ${bytes}`);
+    if (phase !== "table") return;
+    assert.not.ok(isBlank(file));
+    // As a card would be that has lost the head of its table meanwhile, but not its boot sector.
+    const table = openSync(disk.path, "r+");
+    writeSync(table, new Uint8Array(512), 0, 512, 512);
+    fsyncSync(table);
+    closeSync(table);
+  });
+  const message = await work.then(() => "", String);
+  assert.match(message, /its partition table is not right/);
+  assert.is(blank.at(-1), `check ${IMAGE_MIB * MIB}`);
+  assert.ok(isBlank(file));
 });
 
 test("a device smaller than the image", async () => {
@@ -151,8 +175,8 @@ test("a device smaller than the image", async () => {
 
 test("a bit that changed between writing and reading is found", async () => {
   const checked = await image();
-  const { disk } = await makeDevice(32);
-  for (const at of [0, 600, 7 * MIB + 3, IMAGE_MIB * MIB - 1]) {
+  const { disk, file: path } = await makeDevice(32);
+  for (const at of [MIB, 7 * MIB + 3, IMAGE_MIB * MIB - 1]) {
     const work = writeCard(checked, disk, ({ phase, bytes }) => {
       if (phase === "check" && bytes === 0) flipBit(disk.path, at);
     });
@@ -161,6 +185,7 @@ test("a bit that changed between writing and reading is found", async () => {
       (error: unknown) => String(error),
     );
     assert.match(message, /what it holds is not what was written/, `byte ${at}`);
+    assert.ok(isBlank(path), `byte ${at}: a card that is bad does not start`);
   }
   assert.is(await troubleOf(disk, checked), "", "the same device without the change");
 });
