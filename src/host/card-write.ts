@@ -11,7 +11,7 @@ import { whyNotSameCard } from "../model/card-disk.ts";
 import type { DiskIdentity } from "../model/machine.ts";
 import { MIB, printSize } from "../model/size.ts";
 import { imageBytes, type CardImage } from "./card-image.ts";
-import { query, run, tellFailure } from "./command.ts";
+import { query, run, tellFailure, type QueryOptions } from "./command.ts";
 import { readPieces, writePieces, type Limits } from "./dd.ts";
 import { readLsblk } from "./lsblk.ts";
 import { readSfdisk } from "./sfdisk.ts";
@@ -47,7 +47,7 @@ export async function writeCard(
     try {
       await writeHead(head, disk.path, file.fd, limits);
       onProgress({ phase: "table", bytes: 0 });
-      await moveBackupTable(disk);
+      await moveBackupTable(disk, limits);
     } catch (error) {
       await writePieces(file.fd, 0, [ZEROS], () => undefined, limits).catch(() => undefined);
       throw error;
@@ -167,29 +167,20 @@ async function checkBody(
 }
 
 /** After this the card differs from the image in the headers of the table only. */
-async function moveBackupTable({
-  path,
-  sizeBytes,
-}: {
-  readonly path: string;
-  readonly sizeBytes: number;
-}): Promise<void> {
+export async function moveBackupTable(
+  { path, sizeBytes }: Pick<DiskIdentity, "path" | "sizeBytes">,
+  { stallMs: timeoutMs }: Limits,
+): Promise<void> {
+  const limit = { timeoutMs };
   try {
-    const before = await readSfdisk(path, SECTOR_BYTES);
-    await run([
-      "sfdisk",
-      "--quiet",
-      "--no-reread",
-      "--no-tell-kernel",
-      "--relocate",
-      "gpt-bak-std",
-      path,
-    ]);
-    await run(["blockdev", "--flushbufs", path]);
-    await query(["sfdisk", "--verify", path]);
-    const after = await readSfdisk(path, SECTOR_BYTES);
+    const before = await readSfdisk(path, SECTOR_BYTES, limit);
+    const how = ["--quiet", "--no-reread", "--no-tell-kernel"];
+    await run(["sfdisk", ...how, "--relocate", "gpt-bak-std", path], limit);
+    await run(["blockdev", "--flushbufs", path], limit);
+    await query(["sfdisk", "--verify", path], limit);
+    const after = await readSfdisk(path, SECTOR_BYTES, limit);
     if (JSON.stringify(after) !== JSON.stringify(before)) throw new Error("its partitions changed");
-    const last = await readLastSector(path);
+    const last = await readLastSector(path, limit);
     const wanted = sizeBytes / SECTOR_BYTES - BACKUP_SECTORS - 1;
     if (last !== wanted) throw new Error(`it ends at sector ${last}, not ${wanted}`);
   } catch (error) {
@@ -197,8 +188,8 @@ async function moveBackupTable({
   }
 }
 
-async function readLastSector(path: string): Promise<number> {
-  const report = JSON.parse(await query(["sfdisk", "--json", path])) as {
+async function readLastSector(path: string, limit: QueryOptions): Promise<number> {
+  const report = JSON.parse(await query(["sfdisk", "--json", path], limit)) as {
     readonly partitiontable?: { readonly lastlba?: number };
   };
   return report.partitiontable?.lastlba ?? 0;

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { CommandError } from "../errors.ts";
 import { parseDocument } from "../model/document.ts";
 import type { Partition } from "../model/machine.ts";
-import { query } from "./command.ts";
+import { query, type QueryOptions } from "./command.ts";
 
 export interface Table {
   readonly kind: "none" | "gpt" | "dos" | "other";
@@ -64,9 +64,13 @@ export function parseSfdisk(text: string, sectorBytes: number): Table {
 }
 
 /** What is written on the disk. @throws CommandError where the disk cannot be read. */
-export async function readSfdisk(path: string, sectorBytes: number): Promise<Table> {
+export async function readSfdisk(
+  path: string,
+  sectorBytes: number,
+  options: QueryOptions = {},
+): Promise<Table> {
   try {
-    return parseSfdisk(await query(["sfdisk", "--json", path]), sectorBytes);
+    return parseSfdisk(await query(["sfdisk", "--json", path], options), sectorBytes);
   } catch (error) {
     if (error instanceof CommandError && saysNoTable(error)) return NO_TABLE;
     throw error;

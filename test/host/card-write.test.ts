@@ -21,7 +21,7 @@ import { writeAll, type Display } from "../../src/commands/write-cards.ts";
 import { Refusal } from "../../src/errors.ts";
 import { readCardDisks } from "../../src/host/card-disks.ts";
 import { checkImage, type CardImage } from "../../src/host/card-image.ts";
-import { writeCard } from "../../src/host/card-write.ts";
+import { moveBackupTable, writeCard } from "../../src/host/card-write.ts";
 import { writePieces } from "../../src/host/dd.ts";
 import type { CardDisk } from "../../src/model/card-disk.ts";
 import { MIB } from "../../src/model/size.ts";
@@ -240,6 +240,19 @@ test("a writer that does not get on is given up", async () => {
   );
   closeSync(file);
   assert.match(message, /it does not answer: nothing moved for 0.5 s/);
+  assert.ok(Date.now() - started < 10_000);
+});
+
+test("a card that does not answer while its table is moved is given up", async () => {
+  // Whoever opens it waits.
+  const path = join(folder, "silent");
+  await command(["mkfifo", path]);
+  const started = Date.now();
+  const message = await moveBackupTable({ path, sizeBytes: 32 * MIB }, { stallMs: 500 }).then(
+    () => "",
+    String,
+  );
+  assert.match(message, /its partition table is not right: .*sfdisk.* 0.5 s/);
   assert.ok(Date.now() - started < 10_000);
 });
 
