@@ -52,6 +52,11 @@ export const TOOLS: readonly Tool[] = [
     forLooking: false,
   },
   {
+    name: "unshare",
+    purpose: "keep what a vendor's factory test mounts to itself",
+    forLooking: false,
+  },
+  {
     name: "smartctl",
     purpose: "ask a disk for its health (factory tests)",
     forLooking: false,

@@ -1,7 +1,8 @@
 /*
  * Where a vendor's test runs, and what is left of it: a chroot of the installed root, which stays read-only, with
- * /dev, /proc and /sys as they are here and memory at /run, /tmp and /dev/shm; and every process that it started,
- * found again and ended, also one that took a session of its own. Owns: those mounts and that search.
+ * /dev, /proc and /sys as they are here and memory at /run, /tmp and /dev/shm, in a mount namespace of its own, so that
+ * what it mounts ends with it; and every process that it started, found again and ended, also one that took a session
+ * of its own. Owns: those mounts and that search.
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -29,11 +30,12 @@ const MEMORY = [
 
 export function chrootOf(root: string): Enclosure {
   return {
-    prefix: ["chroot", root],
+    // Slave: what we unmount is unmounted there too, should something of the test be left.
+    prefix: ["unshare", "--mount", "--propagation=slave", "chroot", root],
     root,
     async open() {
       for (const path of BINDS) {
-        // Private: what a test mounts below must not come to lie over ours.
+        // Private: the memory that is mounted below must not come to lie over ours.
         await run(["mount", "--bind", "--make-private", path, join(root, path)], LIMIT);
       }
       for (const [path, mode] of MEMORY) {
@@ -44,20 +46,36 @@ export function chrootOf(root: string): Enclosure {
     },
     async close() {
       const busy: string[] = [];
-      // Also what the test has mounted itself. The newest first.
+      // The newest first.
       for (const at of mountsBelow(root).reverse()) {
         if (!(await takeAway(at))) busy.push(at);
+      }
+      // A remount reaches the file system itself, out of any namespace.
+      if (isWritable(root)) {
+        await run(["mount", "-o", "remount,ro", root], LIMIT).catch(() => undefined);
+        busy.push(`${root}, which it had made writable`);
       }
       return busy;
     },
   };
 }
 
+const readMountinfo = () => readFileSync("/proc/self/mountinfo", "utf8");
+
 function mountsBelow(root: string): string[] {
   const top = realpathSync(root);
-  return parseMountinfo(readFileSync("/proc/self/mountinfo", "utf8"))
+  return parseMountinfo(readMountinfo())
     .map(({ target }) => target)
     .filter((target) => target.startsWith(`${top}/`));
+}
+
+/** By the options of the file system, which follow its type and source; those of the mount stand before. */
+function isWritable(root: string): boolean {
+  const top = realpathSync(root);
+  const line = readMountinfo()
+    .split("\n")
+    .findLast((each) => parseMountinfo(each)[0]?.target === top);
+  return /^\S+ \S+ rw\b/.test(line?.split(" - ")[1] ?? "");
 }
 
 const ATTEMPTS = 10;
