@@ -3,9 +3,12 @@
  * it is judged against what is expected.
  */
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -16,6 +19,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { run } from "../../src/host/command.ts";
 import {
   count,
   cut,
@@ -371,6 +375,24 @@ test("rates: a file is read past the cache up to its end, and one is written and
     const gone = await measureReading(join(here, "gone"), MIB).catch((error: unknown) => error);
     assert.match(String(gone), /ENOENT/);
   } finally {
+    rmSync(here, { recursive: true });
+  }
+});
+
+test("rates: a disk that does not answer is not waited for without end", async () => {
+  const here = mkdtempSync(join(tmpdir(), "zs-silent-"));
+  // Whoever opens it to read waits for a writer.
+  const path = join(here, "disk");
+  await run(["mkfifo", path]);
+  try {
+    const told = measureReading(path, GIB, MIB, 200).then(() => "it answered", String);
+    const waited = Bun.sleep(5_000).then(() => "still waiting");
+    assert.is(
+      await Promise.race([told, waited]),
+      "Error: the disk does not answer: it took more than 0.2 s",
+    );
+  } finally {
+    closeSync(openSync(path, constants.O_RDWR));
     rmSync(here, { recursive: true });
   }
 });

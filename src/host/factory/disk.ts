@@ -57,6 +57,8 @@ export function judgeRate(
 
 const MOST_BYTES = 256 * MIB;
 const MOST_MS = 10_000;
+/** Opening and flushing included. The kernel tries a dead disk for minutes; nobody at the line waits for that. */
+const LIMIT_MS = 180_000;
 const PIECE_BYTES = MIB;
 /** The largest sector of a disk; direct I/O wants memory, place and length in such steps. */
 const ALIGNMENT = 4096;
@@ -76,7 +78,12 @@ export async function measureReading(
   path: string,
   diskBytes: number,
   mostBytes = MOST_BYTES,
+  limitMs = LIMIT_MS,
 ): Promise<Rate> {
+  return inTime(limitMs, readRate(path, diskBytes, mostBytes));
+}
+
+async function readRate(path: string, diskBytes: number, mostBytes: number): Promise<Rate> {
   const file = await open(path, constants.O_RDONLY | constants.O_DIRECT);
   try {
     const buffer = alignedBuffer(PIECE_BYTES);
@@ -93,7 +100,12 @@ export async function measureReading(
 export async function measureWriting(
   directory: string,
   mostBytes = MOST_BYTES,
+  limitMs = LIMIT_MS,
 ): Promise<Rate | undefined> {
+  return inTime(limitMs, writeRate(directory, mostBytes));
+}
+
+async function writeRate(directory: string, mostBytes: number): Promise<Rate | undefined> {
   const path = join(directory, ".zshield-write-rate");
   await rm(path, { force: true });
   const { bavail, bsize } = await statfs(directory);
@@ -113,6 +125,20 @@ export async function measureWriting(
   } finally {
     await file.close();
     await rm(path, { force: true });
+  }
+}
+
+/** What does not end is left to the kernel; the end of the machine does not wait for it (ending.ts). */
+async function inTime<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const why = `the disk does not answer: it took more than ${limitMs / 1000} s`;
+    timer = setTimeout(() => reject(new Error(why)), limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
