@@ -16,7 +16,6 @@ import {
 } from "./model/journal.ts";
 import type { StepEvent } from "./model/event.ts";
 import { UNTESTED, type FactoryState } from "./model/factory-state.ts";
-import type { Message } from "./words.ts";
 import type { DiskIdentity, Machine } from "./model/machine.ts";
 import { identityOf } from "./model/machine.ts";
 import { say } from "./model/messages.ts";
@@ -251,7 +250,7 @@ export function checkClosed({ phase, sequence }: StateRecord): void {
   );
 }
 
-function refuseIf(why: Message | undefined): void {
+function refuseIf(why: ReturnType<typeof whyStuck>): void {
   if (why !== undefined) throw new Refusal(why, say("anew-or-broken"));
 }
 
