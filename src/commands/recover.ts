@@ -135,7 +135,7 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
       result = { ...success, ...resultOfTests(report) };
       on.onReport(report);
     }
-    await writeReport(plan, result, log.text());
+    await writeReport(plan, result, log.text(), log.line);
     const closed = closeJournal(performed.record, plan, result, {
       nowSeconds: nowSeconds(),
       ...(plan.operation === "default"

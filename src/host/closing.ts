@@ -11,6 +11,7 @@ import type { Result } from "../model/result.ts";
 import { AT } from "../model/places.ts";
 import { query, run } from "./command.ts";
 import { reopenEsp } from "./esp.ts";
+import { mountRepaired } from "./file-system.ts";
 import { closeGolden } from "./golden.ts";
 import { PROTECTION, type Protection } from "./protection.ts";
 import { mount, succeeds, unmount, unmountAll } from "./mounts.ts";
@@ -20,9 +21,15 @@ export async function writeReport(
   plan: Pick<Plan, "group" | "reportVolume">,
   result: Result,
   log: string,
+  tell: (line: string) => void = () => undefined,
 ): Promise<void> {
   // Not in the place of root: a factory test that hangs in the kernel may hold that, and is to have its verdict.
-  await mount(`/dev/${plan.group}/${plan.reportVolume}`, AT.audit, "ext4", "rw");
+  const device = `/dev/${plan.group}/${plan.reportVolume}`;
+  await mountRepaired(
+    () => mount(device, AT.audit, "ext4", "rw"),
+    ["e2fsck", "-f", "-y", device],
+    tell,
+  );
   try {
     const time = new Date().toISOString().replaceAll(":", "").replace(/\.\d+/, "");
     const base = join(AT.audit, "zshield", `recovery-${time}`);

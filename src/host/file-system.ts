@@ -28,6 +28,21 @@ export async function checkFileSystem(
   await run(repair, { okCodes: REPAIRED, log });
 }
 
+/** Mounts; where that fails, repairs and mounts once more. @throws CommandError of the repair, or of the second mount */
+export async function mountRepaired(
+  mount: () => Promise<void>,
+  repair: readonly string[],
+  log: (line: string) => void,
+): Promise<void> {
+  try {
+    await mount();
+  } catch (error) {
+    log(`the file system cannot be mounted: ${tellFailure(error)}`);
+    await run(repair, { okCodes: REPAIRED, log });
+    await mount();
+  }
+}
+
 /** A look that was stopped or could not read the device is no reason to write to it. */
 function hasFoundFaults(error: unknown): boolean {
   return (

@@ -29,7 +29,7 @@ import { checkFiles, copyFiles, replaceFile, sumBytes, type DigestFiles } from "
 import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
 import { checkBootable } from "./bootable.ts";
-import { checkFileSystem } from "./file-system.ts";
+import { checkFileSystem, mountRepaired } from "./file-system.ts";
 import { lvmField } from "./lvm.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { merge } from "./merge.ts";
@@ -160,8 +160,9 @@ const TABLE: Table = {
     await reopenEsp(device, at.esp);
   },
 
-  async mount({ device, at, fileSystem, options }) {
-    await mount(device, at, fileSystem, options);
+  async mount({ device, at, fileSystem, options, repair }, { log }) {
+    const once = () => mount(device, at, fileSystem, options);
+    await (repair ? mountRepaired(once, repair, log) : once());
   },
 
   async unmount({ at }) {

@@ -69,12 +69,14 @@ export type Action =
   | { readonly do: "open-esp"; readonly device: string }
   /** Closed, its cache forgotten, opened again: what is read afterwards comes from the disk. */
   | { readonly do: "reopen-esp"; readonly device: string }
+  /** `repair`: run where it cannot be mounted, before it is tried once more. */
   | {
       readonly do: "mount";
       readonly device: string;
       readonly at: string;
       readonly fileSystem: string;
       readonly options: string;
+      readonly repair?: readonly string[];
     }
   | { readonly do: "unmount"; readonly at: string }
   | {

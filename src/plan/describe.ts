@@ -51,6 +51,7 @@ export function describeAction(action: Action, quote: Quote): string[] {
     case "mount":
       return [
         quote(["mount", "-t", action.fileSystem, "-o", action.options, action.device, action.at]),
+        ...(action.repair ? [`${quote(action.repair)}  # if it cannot be mounted`] : []),
       ];
     case "unmount":
       return [quote(["umount", action.at])];

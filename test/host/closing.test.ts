@@ -3,11 +3,13 @@
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { writeReport } from "../../src/host/closing.ts";
-import { mount, unmountAll } from "../../src/host/mounts.ts";
+import { mountRepaired } from "../../src/host/file-system.ts";
+import { mount, unmount, unmountAll } from "../../src/host/mounts.ts";
 import { AT } from "../../src/model/places.ts";
 import { MIB } from "../../src/model/size.ts";
 import { command } from "../lab/command.ts";
@@ -74,5 +76,34 @@ test("a test that cannot be ended and holds the root does not keep the result fr
     forgetMount(AT.audit);
   }
 });
+
+test("a file system with half a superblock, as a power cut leaves it, is repaired and mounted", async () => {
+  const device = `/dev/${group}/lv-audit`;
+  // s_wtime lies in the superblock's first sector, its checksum in the second.
+  await writeAt(device, 1024 + 0x30, Buffer.from("half"));
+  const once = () => mount(device, AT.audit, "ext4", "rw");
+  const refused = await once().then(
+    () => "",
+    (error: unknown) => String(error),
+  );
+  assert.match(refused, /mount ended with exit code 32/, "the superblock is not damaged");
+  const log: string[] = [];
+  await mountRepaired(once, ["e2fsck", "-f", "-y", device], (line) => void log.push(line));
+  registerMount(AT.audit);
+  assert.match(log.join("\n"), /the file system cannot be mounted: /);
+  assert.ok(readdirSync(AT.audit).includes("zshield"), "what was on it is gone");
+  await unmount(AT.audit);
+  forgetMount(AT.audit);
+});
+
+async function writeAt(device: string, offset: number, bytes: Uint8Array): Promise<void> {
+  const file = await open(device, "r+");
+  try {
+    await file.write(bytes, 0, bytes.length, offset);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
 
 test.run();

@@ -37,12 +37,19 @@ export function mounted(
   options: string,
   inside: Action[],
 ): Action[] {
-  const mount: Action = {
-    do: "mount",
-    device: step.device,
-    at: AT.root,
-    fileSystem: step.fileSystem,
-    options,
-  };
+  const { device, fileSystem } = step;
+  const mount: Action =
+    options === "rw"
+      ? mountForWriting(device, AT.root, fileSystem)
+      : { do: "mount", device, at: AT.root, fileSystem, options };
   return [mount, ...inside, { do: "unmount", at: AT.root }];
+}
+
+/**
+ * What was open for writing when the power failed may have half a superblock: ext4 writes it in place, its checksum
+ * covers two sectors, and the kernel looks at it before it reads the journal.
+ */
+export function mountForWriting(device: string, at: string, fileSystem: string): Action {
+  const repair = ["e2fsck", "-f", "-y", device];
+  return { do: "mount", device, at, fileSystem, options: "rw", repair };
 }
