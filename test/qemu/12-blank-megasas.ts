@@ -18,6 +18,7 @@ export const scenario: Scenario = {
   title: "a volume of an LSI RAID card is installed from a card in a USB reader",
   minutes: 4,
   needs: ["small"],
+  soak: true,
   async run(context) {
     const card = await context.card("small");
     const drive = disk(await blankDisk(context), { attach: "megasas" });

@@ -33,7 +33,7 @@ export const scenario: Scenario = {
       others.push(await watch(context, kind, other));
     }
     await recover(context, {
-      card,
+      ...{ card, saved: true },
       drives: [
         ...others.map((layer, index) => disk(layer, { serial: `OTHER-${index}` })),
         disk(image),
