@@ -90,7 +90,11 @@ if [ -z "$browser" ] && apt-cache show chromium > /dev/null 2>&1; then
   lab_packages="$lab_packages
 chromium open the page of collected reports"
 fi
-bench_packages='fio write in a guest and take the time'
+bench_packages='fio write in a guest and take the time
+time measure other programs
+ostree make differences to compare with
+bsdiff make differences to compare with
+xdelta3 make differences to compare with'
 
 wanted=$card_packages
 case $what in

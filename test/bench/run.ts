@@ -1,5 +1,5 @@
 /*
- * `npm run bench`: what things cost, measured in a virtual machine. Figures are ratios within one run:
+ * `npm run bench`: what things cost, most of them measured in a virtual machine. Figures are ratios within one run:
  * seconds of an emulated processor say nothing about yours.
  * Owns: the command line, the order, dist/bench/NAME.json and the printed tables. Each part is a file
  * beside this one.
@@ -11,10 +11,11 @@ import { messageOf } from "../../src/errors.ts";
 import { hasKvm } from "../lab/hardware.ts";
 import { openContext } from "../lab/scenario.ts";
 import { PROJECT } from "../lab/scratch.ts";
+import { difference } from "./difference.ts";
 import type { Part } from "./part.ts";
 import { snapshot } from "./snapshot.ts";
 
-const PARTS: readonly Part[] = [snapshot];
+const PARTS: readonly Part[] = [snapshot, difference];
 
 const USAGE = `npm run bench -- [PART…] [--rounds=3] [--list]
   PART      ${PARTS.map(({ name }) => name).join(", ")} (default: all)
