@@ -29,13 +29,18 @@ const PADDING = MOST + 8;
 const LOOKS_PER_BYTE = 256;
 const LOOKS_FREE = 1 << 22;
 
+// One file after the other uses the same memory.
+const heads = new Int32Array(WINDOW);
+const before = new Int32Array(WINDOW);
+const symbolsOfBlock = new Uint16Array(0x8000);
+const placesOfBlock = new Uint16Array(0x8000);
+
 /** The deflate stream of `data`, without a frame. @throws Error when it would take unreasonably long. */
 export function deflate(data: Uint8Array, { level, isGzip }: Manner): Buffer {
   const [good, lazy, nice, chain] = level === 9 ? [32, 258, 258, 4096] : [8, 16, 128, 128];
   const size = data.length;
   const bytes = padded(data, isGzip);
-  const heads = new Int32Array(WINDOW);
-  const before = new Int32Array(WINDOW);
+  heads.fill(0);
   const trees = new Trees(bytes, isGzip);
   let start = 0;
   let length = LEAST - 1;
@@ -350,8 +355,8 @@ class Trees {
     longest: 7,
     fixed: undefined,
   });
-  private readonly symbols: Uint16Array;
-  private readonly places: Uint16Array;
+  private readonly symbols = symbolsOfBlock;
+  private readonly places = placesOfBlock;
   private readonly room: number;
   private used = 0;
   private copies = 0;
@@ -365,8 +370,6 @@ class Trees {
     this.bytes = bytes;
     this.isGzip = isGzip;
     this.room = isGzip ? 0x8000 : 0x4000;
-    this.symbols = new Uint16Array(this.room);
-    this.places = new Uint16Array(this.room);
     this.clear();
   }
 

@@ -2,8 +2,6 @@
  * dm-verity's hash tree over the blocks that are written one after another. Owns: where each hash lies (the
  * top level first, as the kernel wants it), one block of memory for each level, and nothing else in memory.
  */
-import { hash as digest } from "node:crypto";
-
 export const BLOCK = 4096;
 const HASH = 32;
 const PER_BLOCK = BLOCK / HASH;
@@ -75,7 +73,7 @@ export class HashTree {
     const level = this.levels[index];
     if (level === undefined) return;
     this.message.set(block, this.saltBytes);
-    level.block.set(digest("sha256", this.message, "buffer"), level.used);
+    Bun.SHA256.hash(this.message, level.block.subarray(level.used, level.used + HASH));
     level.used += HASH;
     if (level.used === BLOCK) this.flush(index, level);
   }

@@ -13,12 +13,14 @@ export const WAITING_MOST = 4 * JOB_ROOM;
 /** Bytes inflated and compressed, at most, for each byte of the new image, and before. */
 const BUDGET_PER_BYTE = 16;
 const BUDGET_FREE = 64 * JOB_ROOM;
+const COLLECT_BYTES = 2 * JOB_ROOM;
 
 export class Pressed {
   private readonly results = new Map<number, { bytes: Buffer; left: number }>();
   private waiting = 0;
   private count = 0;
   private budget: number;
+  private uncollected = 0;
 
   /** `newBytes`: of the new image, which limits what compressing may cost. */
   constructor(newBytes: number) {
@@ -69,8 +71,17 @@ export class Pressed {
       at += sizeBytes;
     }
     transfer.readFrom(before);
+    this.collect(old.length + job.rawBytes);
     if (wanted === undefined) this.keep(pressed(head, raw, job.manner));
     else this.count += 1;
+  }
+
+  /** Buffers are outside of what the collector counts, and would pile up. */
+  private collect(sizeBytes: number): void {
+    this.uncollected += sizeBytes;
+    if (this.uncollected < COLLECT_BYTES) return;
+    Bun.gc(true);
+    this.uncollected = 0;
   }
 
   private keep(bytes: Buffer): void {
