@@ -80,6 +80,8 @@ export interface Applied {
 const INPUT = 65536;
 const OUTPUT = 1 << 20;
 const WINDOW = 1 << 18;
+/** After so many the collector is called: left to itself it lets views of buffers pile up. */
+const COLLECT_OPERATIONS = 4096;
 /** So long nobody else in this process gets a turn. */
 const TURN_MS = 40;
 
@@ -144,6 +146,7 @@ async function build(
   const readOld = windowed(old, oldBytes);
   const transfer = new Transfer(coder, header.tableBits, readOld);
   const jobs = new Pressed(bodyBytes);
+  let performed = 0;
   let turned = performance.now();
   const turn = async (): Promise<void> => {
     if (performance.now() - turned < TURN_MS) return;
@@ -161,6 +164,8 @@ async function build(
     }
     transfer.begin(segment, start);
     for (const operation of segment.operations) {
+      performed += 1;
+      if (performed % COLLECT_OPERATIONS === 0) Bun.gc(true);
       for (const _ of steps(operation, transfer, readOld, output, jobs)) {
         await turn();
       }

@@ -154,9 +154,10 @@ async function* gathered(
           const sizeBytes = last.sizeBytes + operation.sizeBytes;
           operations[operations.length - 1] = { ...last, sizeBytes };
         } else operations.push(operation);
+        if (operations.length >= OPERATIONS) yield gather();
       }
       const waiting = works.reduce((sum, { resultBytes }) => sum + resultBytes, 0);
-      if (operations.length >= OPERATIONS || waiting > TOGETHER_MOST) yield gather();
+      if (operations.length > 0 && waiting > TOGETHER_MOST) yield gather();
     }
     tell(at);
     await turn();
