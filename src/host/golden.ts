@@ -9,7 +9,7 @@ import type { GoldenDescription } from "../model/card.ts";
 const NAME = "zshield-golden";
 
 /** The table for `dmsetup create`: one line, sectors of 512 bytes. */
-export function verityTable(device: string, golden: GoldenDescription): string {
+export function verityTable(device: string, golden: Pick<GoldenDescription, "verity">): string {
   const { verity } = golden;
   const sectors = (verity.dataBlocks * verity.blockBytes) / 512;
   const hashBlock = verity.hashOffsetBytes / verity.blockBytes;

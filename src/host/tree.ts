@@ -33,10 +33,12 @@ const TURN_DIRECTORIES = 100;
 /** How many paths getfattr is given at once. */
 const MOST_PATHS = 500;
 const MOST_PATHS_LENGTH = 64 * KIB;
+/** The kernel's PATH_MAX without a slash and the NUL at its end. */
+const MOST_PATH_BYTES = 4094;
 
 /**
  * Every entry below `root`, the root itself as `/`, sorted by path.
- * @throws Refusal naming a path that is not UTF-8.
+ * @throws Refusal naming a path that is not UTF-8 or too long.
  */
 export async function readTree(root: string, options: TreeOptions): Promise<Entry[]> {
   const entries: Entry[] = [];
@@ -144,6 +146,12 @@ async function listPaths(top: string): Promise<string[]> {
     const directory = directories[next] ?? "";
     for (const name of readdirSync(`${top}${directory}/`, { encoding: "buffer" })) {
       const path = `${directory}/${decode(name, `${directory}/`)}`;
+      if (Buffer.byteLength(top + path) > MOST_PATH_BYTES) {
+        throw new Refusal(
+          `a path of the tree is too long to be opened: ${path.slice(0, 40)}…${path.slice(-40)}`,
+          "take it out of the root",
+        );
+      }
       paths.push(path);
       const stats = lstatSync(top + path);
       if (stats.isDirectory() && stats.dev === dev) directories.push(path);
