@@ -1,0 +1,141 @@
+/*
+ * How an image travels: its file system as one zstd frame, without the hash tree, which cannot be compressed and which the
+ * receiver computes in any case to check what it got.
+ * Owns: both directions, with memory that does not grow with the image. The frame is the same for the same image under
+ * one version of Bun, which package.json pins; what it yields is judged by the root hash alone.
+ */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
+import { Refusal, messageOf } from "../errors.ts";
+import type { BlobRecord, ImageRecord, PackageRecord } from "../model/bundle-manifest.ts";
+import { MIB } from "../model/size.ts";
+import { readSuperblock } from "./erofs-read.ts";
+import { hashTreeOf, open } from "./image.ts";
+import { sealImage } from "./pack.ts";
+
+/** README.md has the figures. */
+export const LEVEL = 19;
+/** 8 MiB: what a receiver needs beside its buffers. */
+const WINDOW_LOG = 23;
+const PIECE_BYTES = MIB;
+
+/** The image must be whole: it is not checked here. */
+export async function compressBlob(image: string, out: string): Promise<BlobRecord> {
+  const dataBytes = dataBytesOf(image);
+  const making = `${out}.part`;
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  try {
+    await pipeline(
+      createReadStream(image, { end: dataBytes - 1, highWaterMark: PIECE_BYTES }),
+      createZstdCompress({
+        pledgedSrcSize: dataBytes,
+        chunkSize: PIECE_BYTES,
+        params: {
+          [constants.ZSTD_c_compressionLevel]: LEVEL,
+          [constants.ZSTD_c_windowLog]: WINDOW_LOG,
+          [constants.ZSTD_c_contentSizeFlag]: 1,
+          [constants.ZSTD_c_checksumFlag]: 0,
+        },
+      }),
+      async function* (pieces: AsyncIterable<Buffer>) {
+        for await (const piece of pieces) {
+          hash.update(piece);
+          sizeBytes += piece.length;
+          yield piece;
+        }
+      },
+      createWriteStream(making),
+    );
+    renameSync(making, out);
+  } finally {
+    rmSync(making, { force: true });
+  }
+  return { sha256: hash.digest("hex"), sizeBytes };
+}
+
+/** What the manifest says of a package. */
+export type Wanted = Pick<PackageRecord, "image" | "blob">;
+
+/** Makes the image again. @throws Refusal if blob or image are not the wanted ones; then there is no file. */
+export async function expandBlob(blob: string, out: string, wanted: Wanted): Promise<void> {
+  const making = `${out}.part`;
+  const { hashOffsetBytes, dataBlocks, rootHash } = wanted.image.verity;
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  try {
+    await pipeline(
+      createReadStream(blob, { highWaterMark: PIECE_BYTES }),
+      async function* (pieces: AsyncIterable<Buffer>) {
+        for await (const piece of pieces) {
+          hash.update(piece);
+          yield piece;
+        }
+      },
+      createZstdDecompress({
+        chunkSize: PIECE_BYTES,
+        params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+      }),
+      async function* (pieces: AsyncIterable<Buffer>) {
+        for await (const piece of pieces) {
+          sizeBytes += piece.length;
+          if (sizeBytes > hashOffsetBytes) throw new Error("it is longer than it should be");
+          yield piece;
+        }
+        if (sizeBytes < hashOffsetBytes) throw new Error("it is shorter than it should be");
+      },
+      createWriteStream(making),
+    ).catch((error: unknown) => {
+      throw new Refusal(`${blob} cannot be unpacked: ${messageOf(error)}`);
+    });
+    if (hash.digest("hex") !== wanted.blob.sha256) {
+      throw new Refusal(`${blob} is not the blob that was wanted`);
+    }
+    const handle = openSync(making, "r+");
+    try {
+      checkPlan(handle, blob, wanted.image);
+      const found = await sealImage(handle, dataBlocks);
+      if (found.sha256 !== wanted.image.sha256 || found.verity.rootHash !== rootHash) {
+        throw new Refusal(`${blob} does not hold the image that was wanted`);
+      }
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(making, out);
+  } finally {
+    rmSync(making, { force: true });
+  }
+}
+
+/** @throws Refusal if the numbers are not those that the superblock gives. */
+function checkPlan(handle: number, blob: string, { verity }: ImageRecord): void {
+  const tree = hashTreeOf(readSuperblock(handle));
+  for (const key of ["salt", "dataBlocks", "hashOffsetBytes", "blockBytes"] as const) {
+    if (tree[key] !== verity[key]) {
+      throw new Refusal(`${blob} holds an image with the ${key} ${tree[key]}, not ${verity[key]}`);
+    }
+  }
+}
+
+function dataBytesOf(image: string): number {
+  const handle = open(image);
+  try {
+    const { hashOffsetBytes } = hashTreeOf(readSuperblock(handle));
+    if (statSync(image).size <= hashOffsetBytes) throw new Refusal(`${image} is cut off`);
+    return hashOffsetBytes;
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,55 @@
+/*
+ * A package's image, mounted read-only: through dm-verity, so that the kernel checks each block as it is read, or on a
+ * kernel without device-mapper after the whole image has been checked here.
+ * Owns: loop device, mapping and mount, and that one `umount` takes all three away.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { Refusal } from "../errors.ts";
+import { query, run } from "../host/command.ts";
+import { verityTable } from "../host/golden.ts";
+import { FILE_SYSTEM, type Verity } from "./image.ts";
+
+const OPTIONS = "ro,nodev,nosuid";
+
+/** Why the kernel cannot check blocks; undefined if it can. */
+export async function whyNoVerity(): Promise<string | undefined> {
+  return query(["dmsetup", "version"]).then(
+    () => undefined,
+    () => "this machine's kernel has no device-mapper",
+  );
+}
+
+/** Without `throughVerity` the image has to be checked before. */
+export async function mountImage(
+  file: string,
+  at: string,
+  verity: Verity,
+  throughVerity: boolean,
+): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Refusal("only root can mount", "use sudo");
+  if (!existsSync(at) || readdirSync(at).length > 0) {
+    throw new Refusal(
+      `${at} is no empty directory`,
+      "make one: what is mounted hides what is there",
+    );
+  }
+  const path = resolve(file);
+  const loop = (await run(["losetup", "--find", "--show", "--read-only", path])).stdoutTail.trim();
+  const name = `zshield-package-${verity.rootHash.slice(0, 16)}-${loop.slice("/dev/".length)}`;
+  let isMapped = false;
+  try {
+    if (throughVerity) {
+      const table = verityTable(loop, { verity });
+      await run(["dmsetup", "create", name, "--readonly", "--table", table]);
+      isMapped = true;
+      await run(["udevadm", "settle", "--timeout=30"]);
+    }
+    const device = throughVerity ? `/dev/mapper/${name}` : loop;
+    await run(["mount", "-t", FILE_SYSTEM, "-o", OPTIONS, device, resolve(at)]);
+  } finally {
+    // Both stay while something uses them, and go with the last user; or at once if the mount failed.
+    if (isMapped) await run(["dmsetup", "remove", "--deferred", name]);
+    await run(["losetup", "--detach", loop]);
+  }
+}
