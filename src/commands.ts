@@ -17,6 +17,7 @@ import { HARVEST_OPTIONS, HARVEST_USAGE, runHarvest } from "./commands/harvest-w
 import { changeKeyPassword, newKey, rotateKey, showKey } from "./commands/key.ts";
 import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
 import { checkMasks } from "./commands/mask.ts";
+import { diff, inspect, mountPackage, newPackage, pack } from "./commands/package.ts";
 import { makePassword } from "./commands/password.ts";
 import { recover } from "./commands/recover.ts";
 import { restoreCancel, restoreLatest } from "./commands/restore.ts";
@@ -218,9 +219,18 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: "package",
-    usage: HARVEST_USAGE,
-    summary: "make a package of what a distribution installed",
-    options: HARVEST_OPTIONS,
+    usage:
+      "package new DIR | package pack DIR [--out FILE] [--owner-root] | package inspect FILE | " +
+      "package diff OLD NEW | package mount FILE DIR [--root-hash HEX] [--no-verity] | " +
+      HARVEST_USAGE,
+    summary:
+      "make a package of a directory tree or of what a distribution installed, or look into one",
+    options: {
+      ...HARVEST_OPTIONS,
+      "owner-root": { type: "boolean" },
+      "root-hash": { type: "string" },
+      "no-verity": { type: "boolean" },
+    },
     words: [1, Infinity],
     run: runPackage,
   },
@@ -407,9 +417,37 @@ async function runDevice(values: Values, [what = "", ...words]: readonly string[
   }
 }
 
-async function runPackage(values: Values, [what, ...words]: readonly string[]): Promise<void> {
-  if (what !== "harvest") throw new UsageError(`there is no "package ${what}"`, "package");
-  return runHarvest(values, words);
+async function runPackage(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
+  const [first = "", second = ""] = words;
+  const takes = (count: number, ...options: string[]) =>
+    checkPart("package", what, values, words, { options, words: count });
+  switch (what) {
+    case "harvest":
+      takes(words.length, ...Object.keys(HARVEST_OPTIONS));
+      return runHarvest(values, words);
+    case "new":
+      takes(1);
+      return newPackage(first);
+    case "pack":
+      takes(1, "out", "owner-root");
+      return pack(first, { out: text(values["out"]), ownerRoot: values["owner-root"] === true });
+    case "inspect":
+      takes(1);
+      return inspect(first);
+    case "diff":
+      takes(2);
+      return diff(first, second);
+    case "mount": {
+      takes(2, "root-hash", "no-verity");
+      const rootHash = text(values["root-hash"]);
+      if (rootHash !== undefined && !/^[0-9a-f]{64}$/.test(rootHash)) {
+        throw new UsageError("--root-hash takes 64 small hexadecimal digits", "package");
+      }
+      return mountPackage(first, second, { noVerity: values["no-verity"] === true, rootHash });
+    }
+    default:
+      throw new UsageError(`there is no "package ${what}"`, "package");
+  }
 }
 
 /** Runs what the words ask for. @throws UsageError */
