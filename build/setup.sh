@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes this machine ready: `sh build/setup.sh npm|card|lab|bench` (without a word: lab).
-# npm: node_modules as package-lock.json says. card: what building a card calls. lab: QEMU as well.
+# Makes this machine ready: `sh build/setup.sh npm|unit|card|lab|bench` (without a word: lab).
+# npm: node_modules as package-lock.json says. unit: what packing calls, and what the unit tests compare it with.
+# card: what building a card calls. lab: QEMU as well.
 # bench: the lab, and what makes the loads of `npm run bench`.
 # Installs what is missing where it may (root), else says the one command that does, and exits 3.
 # Must stay quiet and quick when nothing is missing, and never ask for a package that would push
@@ -15,9 +16,9 @@ say() {
 }
 
 case $what in
-  npm | card | lab | bench) ;;
+  npm | unit | card | lab | bench) ;;
   *)
-    say "unknown word “$what”: npm, card, lab or bench"
+    say "unknown word “$what”: npm, unit, card, lab or bench"
     exit 2
     ;;
 esac
@@ -51,22 +52,23 @@ fi
 # --- Debian packages ---------------------------------------------------------------------------
 
 if ! command -v dpkg-query > /dev/null; then
-  say "building a card needs a machine with Debian or Ubuntu (apt, dpkg, mmdebstrap)"
+  say "a machine with Debian or Ubuntu is needed (apt, dpkg)"
   exit 3
 fi
 
 # package and what it is for
+unit_packages='attr read extended attributes
+erofs-utils read the images of packages, and put the files of golden into a fixed order
+cryptsetup-bin compute block hashes (veritysetup)
+zstd read compressed images
+minisign make and confirm signatures beside ours'
 card_packages='mmdebstrap make root file systems of Debian packages
 debian-archive-keyring check what the Debian mirror says
 e2fsprogs make the golden ext4 image
-erofs-utils put the files of golden into a fixed order
 mtools fill the FAT partition of the card
 dosfstools make the FAT partition of the card
 fdisk write the partition table of the card (sfdisk)
-cryptsetup-bin compute the block hashes of golden (veritysetup)
 cpio pack the rescue initramfs
-zstd pack images and manifests
-attr read extended attributes
 rsync copy trees
 kmod index the kernel modules
 util-linux mount namespaces, loop devices
@@ -78,8 +80,7 @@ ovmf start virtual machines as UEFI does
 lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens
-zbar-tools read the QR code of the screens
-minisign make and confirm signatures beside ours'
+zbar-tools read the QR code of the screens'
 # Any browser of this family will do. Where there is none and no package of it (Ubuntu has a snap), its test fails and
 # says so; nothing else needs it.
 for browser in chromium chromium-browser google-chrome google-chrome-stable; do
@@ -91,12 +92,19 @@ if [ -z "$browser" ] && apt-cache show chromium > /dev/null 2>&1; then
 chromium open the page of collected reports"
 fi
 bench_packages='fio write in a guest and take the time
+squashfs-tools pack trees as squashfs
 time measure other programs
 ostree make differences to compare with
 bsdiff make differences to compare with
 xdelta3 make differences to compare with'
 
-wanted=$card_packages
+wanted=$unit_packages
+case $what in
+  card | lab | bench)
+    wanted="$wanted
+$card_packages"
+    ;;
+esac
 case $what in
   lab | bench)
     wanted="$wanted
@@ -143,6 +151,8 @@ if [ -n "$missing" ]; then
     exit 1
   fi
 fi
+
+[ "$what" = unit ] && exit 0
 
 if [ "$(id -u)" != 0 ]; then
   say "a card is built in a chroot and with loop mounts, which only root may do; use:"

@@ -1,0 +1,114 @@
+/*
+ * Packages as this machine's kernel sees them: mounted, each entry is what it is in the tree, with owners, devices,
+ * capabilities and lists of access; and an overlay of the tree gives the same bytes as the tree.
+ */
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { packTree } from "../../src/bundle/pack.ts";
+import { mountPackage } from "../../src/commands/package.ts";
+import { readTree } from "../../src/host/tree.ts";
+import { printManifest } from "../../src/model/manifest.ts";
+import { MIB } from "../../src/model/size.ts";
+import { command } from "../lab/command.ts";
+import { dropFolder, forgetMount, makeFolder, registerMount } from "../lab/scratch.ts";
+
+const NAME = "zfs-1.0.8.1-7.2-000000";
+const RULES = { ownerRoot: false };
+const folder = makeFolder("package");
+const tree = join(folder, NAME);
+const image = `${tree}.img`;
+const test = suite("package image");
+
+test.before(async () => {
+  for (const directory of ["__zshield", "usr/bin", "dev", "many"]) {
+    mkdirSync(join(tree, directory), { recursive: true });
+  }
+  writeFileSync(join(tree, "__zshield/package.toml"), 'format = 1\nversion = "1"\n');
+  const program = join(tree, "usr/bin/program");
+  writeFileSync(program, Buffer.alloc(3 * MIB + 5, "program "));
+  linkSync(program, join(tree, "usr/bin/other"));
+  for (let number = 0; number < 2000; number += 1) {
+    writeFileSync(join(tree, `many/a file with the number ${number}`), `${number}`);
+  }
+  chownSync(program, 70_000, 5);
+  chmodSync(program, 0o4711);
+  const capability = "0x0100000200200000000000000000000000000000";
+  const list =
+    "0x0200000001000700ffffffff02000700e803000004000500ffffffff10000700ffffffff20000500ffffffff";
+  await command(["setfattr", "-n", "security.capability", "-v", capability, program]);
+  await command(["setfattr", "-n", "user.note", "-v", "x".repeat(3000), program]);
+  await command(["setfattr", "-n", "system.posix_acl_access", "-v", list, join(tree, "usr")]);
+  await command(["setfattr", "-n", "system.posix_acl_default", "-v", list, join(tree, "usr")]);
+  await command(["mknod", join(tree, "dev/null"), "c", "1", "3"]);
+  await command(["mknod", join(tree, "dev/disk"), "b", "259", "1048575"]);
+  await command(["mkfifo", join(tree, "pipe")]);
+  await packTree(tree, NAME, image, RULES);
+});
+
+test.after(() => dropFolder(folder));
+
+test("what is mounted is the tree", async () => {
+  const at = join(folder, "mounted");
+  mkdirSync(at);
+  const { log } = console;
+  console.log = () => undefined;
+  try {
+    await mountPackage(image, at, { noVerity: true, rootHash: undefined });
+  } finally {
+    console.log = log;
+  }
+  registerMount(at);
+  const [found, wanted] = [
+    await readTree(at, { hash: true }),
+    await readTree(tree, { hash: true }),
+  ];
+  await command(["umount", at]);
+  forgetMount(at);
+  assert.is(printManifest(found), printManifest(wanted));
+  // The loop device went with the mount.
+  const { stdout } = await command(["losetup", "--associated", image]);
+  assert.is(stdout, "");
+});
+
+test("an overlay of the tree gives the same bytes", async () => {
+  const at = join(folder, "overlay");
+  const layers = { lowerdir: tree, upperdir: join(folder, "upper"), workdir: join(folder, "work") };
+  for (const directory of [at, layers.upperdir, layers.workdir]) mkdirSync(directory);
+  const options = Object.entries(layers).map(([key, value]) => `${key}=${value}`);
+  await command(["mount", "-t", "overlay", "-o", options.join(","), "overlay", at]);
+  registerMount(at);
+  // One file is copied up, and so has another inode in another layer.
+  const [file] = ["many/a file with the number 7"];
+  await command(["cp", "--archive", join(at, file ?? ""), join(at, "copy")]);
+  await command(["mv", join(at, "copy"), join(at, file ?? "")]);
+  const other = join(folder, "other.img");
+  await packTree(at, NAME, other, RULES);
+  await command(["umount", at]);
+  forgetMount(at);
+  assert.ok(readFileSync(image).equals(readFileSync(other)), "the images differ");
+});
+
+test("something mounted in the tree is refused", async () => {
+  const copy = join(folder, "copy", NAME);
+  cpSync(join(tree, "__zshield"), join(copy, "__zshield"), { recursive: true });
+  const at = join(copy, "a b");
+  mkdirSync(at);
+  await command(["mount", "-t", "tmpfs", "tmpfs", at]);
+  registerMount(at);
+  const said = await packTree(copy, NAME, join(folder, "no.img"), RULES).catch(String);
+  await command(["umount", at]);
+  forgetMount(at);
+  assert.match(String(said), /something is mounted at .*a b: a package is one file system/);
+});
+
+test.run();

@@ -1,0 +1,512 @@
+/*
+ * Packages as images: equal bytes from equal trees, everything of a tree kept or refused by name, and nothing taken
+ * from a damaged file. erofs-utils read what we write.
+ */
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { compressBlob, expandBlob } from "../../src/bundle/blob.ts";
+import { encodeSuperblock } from "../../src/bundle/erofs.ts";
+import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
+import { writeErofs } from "../../src/bundle/erofs-write.ts";
+import { openImage } from "../../src/bundle/image.ts";
+import { checkEntries, readPackageTree } from "../../src/bundle/package-tree.ts";
+import { type PackedPackage, packTree } from "../../src/bundle/pack.ts";
+import { Refusal } from "../../src/errors.ts";
+import { readTree } from "../../src/host/tree.ts";
+import { type Entry, printManifest, whyNotSameEntry } from "../../src/model/manifest.ts";
+import { MIB } from "../../src/model/size.ts";
+import { command } from "../lab/command.ts";
+
+const NAME = "zfs-1.0.8.1-7.2-000000";
+const EPOCH = 1_700_000_000;
+const RULES = { ownerRoot: true, epoch: EPOCH };
+const folder = fs.mkdtempSync(join(tmpdir(), "zshield-pack-"));
+let count = 0;
+
+function place(parent = folder): string {
+  return join(parent, `tree-${(count += 1)}`, NAME);
+}
+
+/** Text is a file, `→ …` a symbolic link, `= …` another name of a file, null an empty directory. */
+type Files = Readonly<Record<string, string | Buffer | null>>;
+
+const SMALL: Files = {
+  "__zshield/package.toml": 'format = 1\nversion = "2.1"\n',
+  "usr/sbin/zfs": "a program",
+};
+
+function makeTree(files: Files, tree = place()): string {
+  fs.mkdirSync(tree, { recursive: true });
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(tree, name);
+    fs.mkdirSync(content === null ? file : dirname(file), { recursive: true });
+    if (content === null) continue;
+    const text = String(content);
+    if (text.startsWith("→ ")) fs.symlinkSync(text.slice(2), file);
+    else if (text.startsWith("= ")) fs.linkSync(join(tree, text.slice(2)), file);
+    else fs.writeFileSync(file, content);
+  }
+  return tree;
+}
+
+function pack(tree: string, rules = RULES): Promise<PackedPackage> {
+  return packTree(tree, NAME, `${tree}.img`, rules);
+}
+
+async function refusal(act: Promise<unknown> | (() => unknown)): Promise<string> {
+  try {
+    await (typeof act === "function" ? act() : act);
+  } catch (error) {
+    assert.instance(error, Refusal);
+    return (error as Refusal).message;
+  }
+  return "nothing was refused";
+}
+
+const digestOf = (file: string) => createHash("sha256").update(fs.readFileSync(file)).digest("hex");
+
+/** All that a package may hold. */
+const RICH: Files = {
+  ...SMALL,
+  "usr/empty": "",
+  "usr/block": Buffer.alloc(4096, "b"),
+  "usr/more": Buffer.alloc(4097, "m"),
+  "usr/nearly": Buffer.alloc(4095, "n"),
+  "usr/large": Buffer.alloc(3 * MIB + 77, "large "),
+  "usr/alone": null,
+  "usr/lib/python3/__init__.py": "",
+  [`usr/${"n".repeat(255)}`]: "a long name",
+  [`usr/${"€".repeat(85)}`]: "a long name of other letters",
+  'usr/a b\\c\n="d': "blanks and quotes",
+  "usr/-rf": "a dash",
+  "etc/absolute": "→ /etc/shadow",
+  "etc/escaping": "→ ../../../../etc/shadow",
+  "etc/dangling": `→ ${"x/".repeat(2000)}`,
+  "usr/other": "= usr/large",
+  "usr/zz/third": "= usr/large",
+  ...Object.fromEntries(
+    Array.from({ length: 700 }, (_, index) => [`many/file ${index}`, `${index}`]),
+  ),
+};
+
+test("an image holds what the tree holds, and erofs-utils find the same in it", async () => {
+  const tree = makeTree(RICH);
+  fs.chmodSync(join(tree, "usr/sbin/zfs"), 0o4755);
+  fs.chmodSync(join(tree, "usr/alone"), 0o1777);
+  const packed = await pack(tree);
+  assert.is(digestOf(`${tree}.img`), packed.image.sha256);
+  assert.is(fs.statSync(`${tree}.img`).size, packed.image.sizeBytes);
+  assert.is(packed.description.version, "2.1");
+
+  const image = await openImage(`${tree}.img`, packed.image.verity.rootHash);
+  assert.equal(image.verity, packed.image.verity);
+  const found = await image.files.readEntries({ hash: true });
+  image.close();
+  const wanted = (await readTree(tree, { hash: true })).map((entry) => ({
+    ...entry,
+    ...{ uid: 0, gid: 0 },
+    ...(entry.mtime === undefined ? {} : { mtime: Math.min(entry.mtime, EPOCH) }),
+  }));
+  assert.is(printSorted(found), printSorted(wanted));
+  assert.is(found.find(({ path }) => path === "/usr/zz/third")?.link, "/usr/large");
+
+  const out = `${tree}.extracted`;
+  await command([
+    "fsck.erofs",
+    "--no-preserve-owner",
+    "--preserve-perms",
+    `--extract=${out}`,
+    `${tree}.img`,
+  ]);
+  const extracted = (await readTree(out, { hash: true })).map(({ mtime: _, ...entry }) => ({
+    ...entry,
+    ...{ uid: 0, gid: 0 },
+  }));
+  // fsck.erofs makes a file of its own of each hard link.
+  const digest = (entry: Entry) => found.find(({ path }) => path === entry.link)?.sha256;
+  const plain = found.map(({ mtime: _, link, ...entry }) =>
+    link === undefined ? entry : { ...entry, sha256: digest({ ...entry, link }) ?? "" },
+  );
+  assert.is(printSorted(extracted), printSorted(plain));
+});
+
+/** Keys in one order. */
+function printSorted(entries: readonly Entry[]): string {
+  const sorted = entries.map(
+    (entry) => Object.fromEntries(Object.entries(entry).sort()) as unknown as Entry,
+  );
+  return printManifest(sorted.toSorted((a, b) => (a.path < b.path ? -1 : 1)));
+}
+
+test("what only root can make is kept: owners, devices, capabilities, lists of access, times", async () => {
+  const tree = makeTree({ ...SMALL, "bin/a": "a", "bin/b": Buffer.alloc(5000, "b") });
+  const xattrs = {
+    "security.capability": Buffer.from("0100000200040000000000000000000000000000", "hex").toString(
+      "base64",
+    ),
+    "system.posix_acl_access": Buffer.from("02000000", "hex").toString("base64"),
+    "trusted.note": "",
+    "user.long": Buffer.alloc(4000, "x").toString("base64"),
+  };
+  const special = [
+    { path: "/dev-a", type: "character", mode: 0o600, device: "1:3" },
+    { path: "/dev-b", type: "block", mode: 0o660, device: "259:1048575" },
+    { path: "/pipe", type: "fifo", mode: 0o644 },
+  ] as const;
+  const read = await readPackageTree(tree, RULES);
+  const entries: Entry[] = [
+    ...read.entries.map((entry) =>
+      entry.path.startsWith("/bin/")
+        ? { ...entry, uid: 70_000, gid: 5, mode: 0o2711, mtime: 5_000_000_000, xattrs }
+        : entry,
+    ),
+    ...special.map((entry) => ({ ...entry, uid: 3, gid: 4_000_000_000 })),
+  ].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const file = join(folder, "special.img");
+  const handle = fs.openSync(file, "w+");
+  await writeErofs(handle, { root: tree, entries, epoch: EPOCH }, (digest) => digest.slice(0, 32));
+  const found = await openErofs(handle, readSuperblock(handle)).readEntries({ hash: false });
+  assert.is(printSorted(found), printSorted(entries));
+  fs.closeSync(handle);
+  await command(["fsck.erofs", "--extract", file]);
+  const { stdout } = await command(["dump.erofs", "--path=/bin/b", file]);
+  assert.match(stdout, /Uid: 70000\s+Gid: 5\s+Access: 0711/);
+});
+
+test("the same bytes from ext4 and tmpfs, in whatever order and under whatever umask it was made", async () => {
+  const order = Object.entries(RICH).filter(([, content]) => !String(content).startsWith("= "));
+  const links = Object.entries(RICH).filter(([, content]) => String(content).startsWith("= "));
+  const first = makeTree(RICH);
+  const memory = fs.mkdtempSync("/dev/shm/zshield-pack-");
+  const mask = process.umask(0o077);
+  try {
+    const second = makeTree(Object.fromEntries([...order.toReversed(), ...links]), place(memory));
+    process.umask(mask);
+    // The tree's own modes and times are the tree's; the root and __zshield are zshield's.
+    for (const { path, type, mode } of await readTree(first, { hash: false })) {
+      if (path === "/" || path.startsWith("/__zshield")) continue;
+      if (type !== "symlink") fs.chmodSync(second + path, mode);
+    }
+    const zone = process.env["TZ"];
+    const one = await pack(first);
+    process.env["TZ"] = "Asia/Tokyo";
+    const other = await pack(second);
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+    assert.equal(other.image, one.image);
+    assert.is(digestOf(`${first}.img`), digestOf(`${second}.img`));
+  } finally {
+    process.umask(mask);
+    fs.rmSync(memory, { recursive: true, force: true });
+  }
+});
+
+test("one changed byte gives another salt and root hash; a time before the epoch counts", async () => {
+  const tree = makeTree(SMALL);
+  const time = (seconds: number) => fs.utimesSync(join(tree, "usr/sbin/zfs"), seconds, seconds);
+  time(1_000_000_000);
+  const before = await pack(tree);
+  fs.writeFileSync(join(tree, "usr/sbin/zfs"), "a Program");
+  time(1_000_000_000);
+  const after = await pack(tree);
+  assert.is.not(after.image.verity.salt, before.image.verity.salt);
+  assert.is.not(after.image.verity.rootHash, before.image.verity.rootHash);
+  time(1_000_000_001);
+  assert.is.not((await pack(tree)).image.sha256, after.image.sha256);
+  // After the epoch it is the epoch.
+  time(EPOCH + 5);
+  const late = await pack(tree);
+  time(EPOCH + 500);
+  assert.is((await pack(tree)).image.sha256, late.image.sha256);
+});
+
+test("what must not be packed is refused by name, and nothing is left", async () => {
+  for (const [change, reason] of [
+    [(tree: string) => fs.writeFileSync(join(tree, "__start"), ""), /^\/__start begins with __/],
+    [
+      (tree: string) => fs.rmSync(join(tree, "__zshield/package.toml")),
+      /holds no __zshield\/package.toml/,
+    ],
+    [
+      (tree: string) => fs.writeFileSync(join(tree, "__zshield/package.toml"), "format ="),
+      /is not TOML/,
+    ],
+    [
+      (tree: string) => fs.writeFileSync(join(tree, "__zshield/package.toml"), "format = 2"),
+      /format: must be 1/,
+    ],
+    [
+      (tree: string) =>
+        fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.of(0xff)]), ""),
+      /not UTF-8: \/\\xff/,
+    ],
+    [deepTree, /too long to be opened: \/d\/d\/d.{1,90}$/],
+    [
+      (tree: string) =>
+        fs.mkdirSync(
+          join(tree, "x".repeat(200), ...Array.from({ length: 5 }, () => "y".repeat(200))),
+          { recursive: true },
+        ),
+      /^\/x{30,40}…y{30,40} is a path of more than 1024 bytes/,
+    ],
+  ] as [(tree: string) => unknown, RegExp][]) {
+    // In memory: a disk takes long to remove 10,000 directories.
+    const memory = fs.mkdtempSync("/dev/shm/zshield-pack-");
+    const tree = makeTree(SMALL, place(memory));
+    change(tree);
+    assert.match(await refusal(pack(tree)), reason);
+    assert.equal(fs.readdirSync(dirname(tree)), [NAME]);
+    await command(["rm", "-rf", memory]);
+  }
+  const tree = makeTree(SMALL);
+  assert.match(await refusal(packTree(tree, "zfs", `${tree}.img`, RULES)), /"zfs", column/);
+  assert.match(
+    await refusal(packTree(tree, NAME, join(tree, "x.img"), RULES)),
+    /in the tree itself/,
+  );
+  assert.match(
+    await refusal(packTree(`${tree}.none`, NAME, `${tree}.img`, RULES)),
+    /is no directory/,
+  );
+});
+
+/** 10,000 directories in each other, more than a path can say: made from the inside, 1,000 at a time. */
+function deepTree(tree: string): void {
+  const made = `${tree}/d`;
+  fs.mkdirSync(made);
+  for (let turn = 0; turn < 10; turn += 1) {
+    const around = `${tree}/around`;
+    const inner = join(around, ...Array.from({ length: 999 }, () => "d"));
+    fs.mkdirSync(inner, { recursive: true });
+    fs.renameSync(made, join(inner, "d"));
+    fs.renameSync(around, made);
+  }
+}
+
+test("a socket is refused", async () => {
+  const tree = makeTree(SMALL);
+  const server = createServer().listen(join(tree, "s"));
+  await new Promise((resolve) => server.once("listening", resolve));
+  assert.match(await refusal(pack(tree)), /^\/s is a socket/);
+  server.close();
+});
+
+const entry = { path: "/x", type: "file", mode: 0o644, uid: 0, gid: 0 } as const;
+for (const [wrong, reason] of [
+  [{ ...entry, type: "character", device: "0:0" }, /\/x is a whiteout/],
+  [{ ...entry, xattrs: { "trusted.overlay.opaque": "eQ==" } }, /an order to an overlay/],
+  [{ ...entry, xattrs: { "user.overlay.redirect": "eQ==" } }, /an order to an overlay/],
+  [{ ...entry, xattrs: { "btrfs.compression": "eQ==" } }, /EROFS cannot hold it/],
+  [{ ...entry, xattrs: { "user.x": Buffer.alloc(40_000).toString("base64") } }, /more than 32768/],
+  [{ ...entry, path: "/__zshield" }, /must be a directory/],
+] as [Entry, RegExp][]) {
+  test(`an entry is refused: ${reason.source}`, async () => {
+    assert.match(await refusal(() => checkEntries([wrong])), reason);
+  });
+}
+
+test("what SELinux says of the machine that packs is left out", async () => {
+  checkEntries([{ ...entry, xattrs: { "security.selinux": "eA==" } }]);
+});
+
+test("a file that changes while it is read, and a tree that gets another file, are noticed", async () => {
+  const tree = makeTree({ ...SMALL, large: Buffer.alloc(64 * MIB, "l") });
+  const meanwhile = async (act: () => void): Promise<string> => {
+    const state = { isDone: false };
+    const packing = refusal(pack(tree)).finally(() => (state.isDone = true));
+    while (!state.isDone) {
+      act();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return packing;
+  };
+  let second = 0;
+  const touch = () => fs.utimesSync(join(tree, "large"), 1, (second += 1));
+  assert.match(await meanwhile(touch), /large.* changed while it was packed|\/large has mtime/);
+  let added = 0;
+  const add = () => fs.writeFileSync(join(tree, `new-${(added += 1)}`), "");
+  assert.match(await meanwhile(add), /the tree changed while it was packed: \/new-\d+ is new/);
+  assert.equal(fs.readdirSync(dirname(tree)), [NAME]);
+  // Without anybody at it, it is packed.
+  assert.is(await refusal(pack(tree)), "nothing was refused");
+  fs.rmSync(tree, { recursive: true });
+
+  const short = makeTree(SMALL);
+  const { entries } = await readPackageTree(short, RULES);
+  const longer = entries.map((known) =>
+    known.path === "/usr/sbin/zfs" ? { ...known, sizeBytes: 9000 } : known,
+  );
+  const handle = fs.openSync(join(folder, "short.img"), "w+");
+  const write = writeErofs(handle, { root: short, entries: longer, epoch: EPOCH }, () =>
+    "0".repeat(32),
+  );
+  assert.match(await refusal(write), /usr\/sbin\/zfs changed while it was packed/);
+  fs.closeSync(handle);
+});
+
+test("a blob gives the same image again, is the same each time, and nothing else is taken", async () => {
+  const tree = makeTree(RICH);
+  const { image } = await pack(tree);
+  const blob = `${tree}.zst`;
+  const record = await compressBlob(`${tree}.img`, blob);
+  assert.is(record.sizeBytes, fs.statSync(blob).size);
+  assert.is(record.sha256, digestOf(blob));
+  assert.equal(await compressBlob(`${tree}.img`, `${blob}2`), record);
+  await command(["zstd", "--quiet", "--test", "--memory=8MB", blob]);
+
+  const wanted = { image, blob: record };
+  await expandBlob(blob, `${tree}.again`, wanted);
+  assert.is(digestOf(`${tree}.again`), image.sha256);
+
+  const bytes = fs.readFileSync(blob);
+  const other = (await pack(makeTree(SMALL))).image;
+  const away = `${tree}.away`;
+  const flipped = bytes.map((byte, index) => (index === 5000 ? byte ^ 1 : byte));
+  const { verity } = image;
+  for (const [content, record, sentence] of [
+    [bytes.subarray(0, -1), wanted, /cannot be unpacked|not the blob/],
+    [bytes.subarray(0, 100), wanted, /cannot be unpacked/],
+    [Buffer.concat([bytes, bytes]), wanted, /cannot be unpacked: it is longer/],
+    [Buffer.concat([bytes, Buffer.of(0)]), wanted, /cannot be unpacked|not the blob/],
+    [flipped, wanted, /cannot be unpacked|not the blob/],
+    [bytes, { ...wanted, blob: { ...wanted.blob, sha256: "0".repeat(64) } }, /not the blob/],
+    [bytes, { ...wanted, image: other }, /cannot be unpacked: it is longer/],
+    [bytes, { ...wanted, image: { ...image, sha256: "0".repeat(64) } }, /does not hold the image/],
+    [bytes, withVerity({ rootHash: "0".repeat(64) }), /does not hold the image/],
+    [bytes, withVerity({ salt: "0".repeat(64) }), /with the salt/],
+  ] as const) {
+    fs.writeFileSync(`${blob}3`, content);
+    assert.match(await refusal(expandBlob(`${blob}3`, away, record)), sentence);
+    assert.not.ok(fs.existsSync(away) || fs.existsSync(`${away}.part`));
+  }
+  function withVerity(change: Partial<typeof verity>) {
+    return { ...wanted, image: { ...image, verity: { ...verity, ...change } } };
+  }
+});
+
+test("a damaged image is refused whatever the byte, and its reader never falls over", async () => {
+  const tree = makeTree({
+    ...SMALL,
+    "a/b/c": "→ d",
+    "a/e": Buffer.alloc(9000, "e"),
+    "a/f": "= a/e",
+  });
+  await pack(tree);
+  const whole = fs.readFileSync(`${tree}.img`);
+  const wanted = (await openImage(`${tree}.img`)).verity.rootHash;
+  let state = 7;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return Math.floor((state / 0x8000_0000) * below);
+  };
+  const file = `${tree}.damaged`;
+  let taken = 0;
+  for (let round = 0; round < 600; round += 1) {
+    const bytes = Buffer.from(whole);
+    // The superblock and the inodes are the first two blocks.
+    const at = random(round % 2 === 0 ? bytes.length : 4096) + (round % 2 === 0 ? 0 : 4096);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+    fs.writeFileSync(file, bytes);
+    assert.is.not(await refusal(openImage(file, wanted)), "nothing was refused", `byte ${at}`);
+    // As if somebody had made a hash tree for it.
+    const handle = fs.openSync(file, "r");
+    try {
+      const files = openErofs(handle, readSuperblock(handle));
+      await files.readEntries({ hash: true });
+      files.readFile("__zshield/package.toml", 4096);
+      taken += 1;
+    } catch (error) {
+      assert.instance(error, Refusal, `byte ${at}: ${String(error)}`);
+    } finally {
+      fs.closeSync(handle);
+    }
+  }
+  assert.ok(taken > 100 && taken < 590, `${taken} were taken`);
+  for (const length of [0, 1, 1024, 4096, whole.length - 4096, whole.length - 1]) {
+    fs.writeFileSync(file, whole.subarray(0, length));
+    assert.is.not(await refusal(openImage(file)), "nothing was refused", `${length} bytes`);
+  }
+  fs.writeFileSync(file, Buffer.concat([whole, Buffer.alloc(4096)]));
+  assert.match(await refusal(openImage(file)), /bytes where its superblock asks for/);
+});
+
+test("sizes that point outside cost neither time nor memory", async () => {
+  const file = join(folder, "huge.img");
+  const superblock = {
+    uuid: "0".repeat(32),
+    rootNode: 128,
+    inodes: 1,
+    epoch: 0,
+    blocks: 2 ** 32 - 1,
+  };
+  fs.writeFileSync(file, Buffer.concat([encodeSuperblock(superblock), Buffer.alloc(4096)]));
+  assert.match(await refusal(openImage(file)), /has 8192 bytes where/);
+  const handle = fs.openSync(file, "r");
+  const files = openErofs(handle, readSuperblock(handle));
+  assert.match(await refusal(files.readEntries({ hash: true })), /unknown type/);
+  fs.closeSync(handle);
+});
+
+test("tails of files share blocks: the image is hardly larger than what it holds", async () => {
+  const sizes = Array.from({ length: 400 }, (_, index) => 200 + ((index * 977) % 3500));
+  const files = Object.fromEntries(
+    sizes.map((size, index) => [`file ${index}`, Buffer.alloc(size, "s")]),
+  );
+  const { image } = await pack(makeTree({ ...SMALL, ...files }));
+  const bytes = sizes.reduce((sum, size) => sum + 64 + size, 0);
+  const room = image.verity.hashOffsetBytes / bytes;
+  assert.ok(room < 1.12, `${room} times as large`);
+});
+
+test("a tree with nothing but package.toml is a package", async () => {
+  const tree = makeTree({ "__zshield/package.toml": 'format = 1\nversion = "1"\n' });
+  await pack(tree);
+  const image = await openImage(`${tree}.img`);
+  const paths = (await image.files.readEntries({ hash: false })).map(({ path }) => path);
+  image.close();
+  assert.equal(paths, ["/", "/__zshield", "/__zshield/package.toml"]);
+});
+
+test("a sparse file of 256 MiB is packed; reading its image takes less than 128 MiB", async () => {
+  const tree = makeTree(SMALL);
+  const sparse = join(tree, "sparse");
+  fs.writeFileSync(sparse, "begin");
+  fs.truncateSync(sparse, 256 * MIB);
+  const { image } = await pack(tree);
+  assert.ok(image.sizeBytes > 256 * MIB);
+  assert.ok(fs.statSync(`${tree}.img`).blocks * 512 < 32 * MIB, "the image has no holes");
+  const main = new URL("../../src/main.ts", import.meta.url).pathname;
+  const tellPeak = join(folder, "peak.ts");
+  fs.writeFileSync(
+    tellPeak,
+    `process.on("exit", () =>
+      console.error(/VmHWM:.*/.exec(require("node:fs").readFileSync("/proc/self/status", "utf8"))[0]));`,
+  );
+  const argv = [process.execPath, "--preload", tellPeak, main, "package", "inspect", `${tree}.img`];
+  const { stdout, stderr } = await command(argv);
+  assert.match(stdout, new RegExp(image.verity.rootHash));
+  const peak = Number(/VmHWM:\s+(\d+) kB/.exec(stderr)?.[1]) * 1024;
+  assert.ok(peak < 128 * MIB, `${peak / MIB} MiB`);
+  fs.rmSync(tree, { recursive: true });
+  fs.rmSync(`${tree}.img`);
+});
+
+test("whyNotSameEntry and the reader agree that an image is its tree", async () => {
+  const tree = makeTree(SMALL);
+  await pack(tree);
+  const image = await openImage(`${tree}.img`);
+  const found = await image.files.readEntries({ hash: true });
+  image.close();
+  const { entries } = await readPackageTree(tree, RULES);
+  for (const [index, wanted] of entries.entries()) {
+    assert.is(whyNotSameEntry({ ...found[index], sha256: undefined } as Entry, wanted), undefined);
+  }
+});
+
+test.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+test.run();
