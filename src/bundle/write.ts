@@ -55,7 +55,10 @@ export async function* bundlePieces(
       yield piece;
     }
     if (length !== blob.sizeBytes || hash.digest("hex") !== blob.sha256) {
-      throw new Refusal(`the blob of ${blob.what} is not what it was: ${blob.sha256}`);
+      throw new Refusal(
+        `the blob of ${blob.what} has not the digest ${blob.sha256} any more`,
+        "where it was copied from it is damaged; of a project's own cache: zshield bundle clean DIR",
+      );
     }
     yield Buffer.alloc(paddingBytes(blob.sizeBytes));
   }

@@ -125,7 +125,9 @@ export function parseBundleManifest(text: string): BundleManifest {
 }
 
 /** Each blob once, in the order in which the manifest names them, with what it is for people. */
-export function listBlobs({ platforms }: BundleManifest): (BlobRecord & { what: string })[] {
+export function listBlobs({
+  platforms,
+}: Pick<BundleManifest, "platforms">): (BlobRecord & { what: string })[] {
   const blobs = new Map<string, BlobRecord & { what: string }>();
   for (const { boot, packages } of platforms) {
     for (const { name, blob } of [...boot, ...packages]) {

@@ -1,0 +1,92 @@
+/*
+ * What a device takes of a bundle, and what differs between two.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type {
+  BundleManifest,
+  PackageRecord,
+  PlatformRecord,
+} from "../../src/model/bundle-manifest.ts";
+import { isNeeded } from "../../src/model/mask.ts";
+import { parsePackageName } from "../../src/model/package-name.ts";
+import { diffBundles } from "../../src/plan/bundle-diff.ts";
+import { selectPackages } from "../../src/plan/selection.ts";
+import { exampleManifest, packageOf } from "./bundle-example.ts";
+
+const contents = [100, 200, 300, 400].map((size) => new Uint8Array(size).fill(size));
+const example = exampleManifest(contents);
+const [arm, pc] = example.platforms as [PlatformRecord, PlatformRecord];
+const [zfs, nvr, tools] = pc.packages as [PackageRecord, PackageRecord, PackageRecord];
+const device = (mask: number, prefix = "") => ({ device: "BOX", mask, prefix, epoch: 1 });
+const names = (list: readonly { package: PackageRecord }[]) =>
+  list.map((choice) => choice.package.name.split("-")[0]);
+
+test("the rule of masks decides, and the order is the manifest's", () => {
+  for (const [mask, prefix, taken] of [
+    [0, "", ["zfs"]],
+    [1, "", ["zfs", "nvr"]],
+    [0x400001, "", ["zfs", "nvr"]],
+    [0x400001, "tools", ["zfs", "nvr", "tools"]],
+    [0xffffff, "acme", ["zfs", "nvr", "tools"]],
+  ] as const) {
+    const found = selectPackages(pc, device(mask, prefix));
+    assert.equal(names(found.taken), [...taken]);
+    assert.is(found.taken.length + found.left.length, 3);
+    for (const choice of [...found.taken, ...found.left]) {
+      const name = parsePackageName(choice.package.name);
+      const prefixes = { packagePrefix: name.prefix, systemPrefix: prefix };
+      assert.is(isNeeded(mask, name.mask, prefixes), found.taken.includes(choice));
+      assert.ok(choice.reason.length > 10);
+    }
+  }
+});
+
+test("bytes count each blob once, boot files too", () => {
+  const { takenBytes, wholeBytes } = selectPackages(pc, device(1));
+  assert.is(takenBytes, 400 + 100 + 200);
+  assert.is(wholeBytes, 1000);
+});
+
+test("a package that needs one which the device leaves is told", () => {
+  const odd = { ...tools, name: "tools-1.0.8.1-9.1-000000" };
+  const { unmet } = selectPackages({ ...pc, packages: [zfs, nvr, odd] }, device(0));
+  assert.equal(unmet, [{ name: odd.name, need: "nvr" }]);
+  assert.equal(selectPackages(pc, device(1)).unmet, []);
+});
+
+const withPackages = (...packages: PackageRecord[]): BundleManifest => ({
+  ...example,
+  platforms: [arm, { ...pc, packages }],
+});
+
+test("two bundles differ in what was added, removed and changed, and in the bytes that are new", () => {
+  assert.equal(diffBundles(example, example), {
+    changes: [],
+    unchanged: 5,
+    newBytes: 0,
+    wholeBytes: 1000,
+  });
+  const newer = packageOf("nvr-1.1.8.1-7.4-000001", new Uint8Array(250).fill(9));
+  const again = packageOf("again-1.0.8.1-9.1-000000", contents[2] ?? new Uint8Array());
+  const diff = diffBundles(example, withPackages(zfs, newer, again));
+  assert.equal(
+    diff.changes.map(({ platform, before, after, bytes }) => [
+      platform,
+      before?.name,
+      after?.name,
+      bytes,
+    ]),
+    [
+      ["x86_64", nvr.name, newer.name, 250],
+      ["x86_64", tools.name, undefined, 0],
+      // Its blob is that of the package that went.
+      ["x86_64", undefined, again.name, 0],
+    ],
+  );
+  assert.equal([diff.unchanged, diff.newBytes, diff.wholeBytes], [3, 250, 1050]);
+  const moved = diffBundles(withPackages(zfs, nvr), withPackages(zfs, { ...nvr, kind: "extra" }));
+  assert.equal([moved.changes.length, moved.newBytes], [1, 0]);
+});
+
+test.run();
