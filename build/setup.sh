@@ -80,6 +80,7 @@ ovmf start virtual machines as UEFI does
 lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens
+skopeo copy bundles to a registry and back
 zbar-tools read the QR code of the screens'
 # Any browser of this family will do. Where there is none and no package of it (Ubuntu has a snap), its test fails and
 # says so; nothing else needs it.
