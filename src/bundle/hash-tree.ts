@@ -6,28 +6,12 @@
 import { createHash } from "node:crypto";
 import { readSync, writeSync } from "node:fs";
 import { Refusal } from "../errors.ts";
+import { BLOCK_BYTES, DIGEST_BYTES, DIGESTS_PER_BLOCK, levelSizes } from "../model/hash-tree.ts";
 import { MIB } from "../model/size.ts";
 
-export const BLOCK_BYTES = 4096;
-const DIGEST_BYTES = 32;
-const DIGESTS_PER_BLOCK = BLOCK_BYTES / DIGEST_BYTES;
 const PIECE_BYTES = MIB;
 /** After so much work everyone else in this process gets a turn. */
 const TURN_PIECES = 16;
-
-/** Of each level its blocks, the leaves first. */
-function levelSizes(dataBlocks: number): number[] {
-  const sizes: number[] = [];
-  for (let count = dataBlocks; count > 1;) {
-    count = Math.ceil(count / DIGESTS_PER_BLOCK);
-    sizes.push(count);
-  }
-  return sizes;
-}
-
-export function hashTreeBytes(dataBlocks: number): number {
-  return levelSizes(dataBlocks).reduce((sum, size) => sum + size, 0) * BLOCK_BYTES;
-}
 
 /**
  * Writes the tree behind `dataBlocks` blocks of the file and returns the root hash. `onData` gets the blocks

@@ -9,12 +9,15 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { messageOf, Refusal } from "../errors.ts";
 import { checkPackage, PACKAGE_FILE, type PackageDescription } from "../model/package-toml.ts";
+import { BLOCK_BYTES, hashTreeBytes } from "../model/hash-tree.ts";
 import { KIB } from "../model/size.ts";
 import { type Erofs, openErofs, readSuperblock } from "./erofs-read.ts";
 import type { Superblock } from "./erofs.ts";
-import { BLOCK_BYTES, checkHashTree, hashTreeBytes, topHash } from "./hash-tree.ts";
+import { checkHashTree, topHash } from "./hash-tree.ts";
 
 export const FILE_SYSTEM = "erofs";
+/** Of a file that holds one; in front of it the package's whole name. */
+export const IMAGE_ENDING = ".img";
 export const MOST_PACKAGE_FILE_BYTES = 64 * KIB;
 
 export interface Verity {

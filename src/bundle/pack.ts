@@ -6,12 +6,13 @@ import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync } from
 import { join, resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import type { ImageRecord } from "../model/bundle-manifest.ts";
+import { hashTreeBytes } from "../model/hash-tree.ts";
 import { parsePackageName, type PackageName } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
 import { MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
 import { writeErofs } from "./erofs-write.ts";
-import { addHashTree, hashTreeBytes, readExactly } from "./hash-tree.ts";
+import { addHashTree, readExactly } from "./hash-tree.ts";
 import { FILE_SYSTEM, hashTreeOf, parsePackage } from "./image.ts";
 import { checkUnchanged, OWN_FILE, readPackageTree, type TreeRules } from "./package-tree.ts";
 

@@ -3,7 +3,7 @@
  */
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { identifyImage, openImage, type Verity } from "../bundle/image.ts";
+import { identifyImage, IMAGE_ENDING, openImage, type Verity } from "../bundle/image.ts";
 import { mountImage, whyNoVerity } from "../bundle/mount.ts";
 import { packTree, sourceDateEpoch } from "../bundle/pack.ts";
 import { Refusal } from "../errors.ts";
@@ -15,7 +15,6 @@ import { printSize } from "../model/size.ts";
 import { visible } from "../model/text.ts";
 import { type Change, diffTrees } from "../model/tree-diff.ts";
 
-export const IMAGE_ENDING = ".img";
 const LARGEST = 10;
 
 const print = (line: string) => console.log(visible(line));

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { Refusal, messageOf } from "../errors.ts";
 import { parseDocument, parseExact } from "./document.ts";
+import { BLOCK_BYTES, hashTreeBytes } from "./hash-tree.ts";
 import { MaskNameSchema } from "./mask-file.ts";
 import {
   comparePackages,
@@ -30,8 +31,6 @@ export const PLATFORM_EXPECTED =
 
 const WHAT = "manifest";
 const MOST_FAULTS = 20;
-const BLOCK_BYTES = 4096;
-const DIGESTS_PER_BLOCK = BLOCK_BYTES / 32;
 
 const Digest = v.pipe(
   v.string("must be a text"),
@@ -256,15 +255,6 @@ function* faultsOfImage(at: string, { sizeBytes, verity }: ImageRecord): Generat
   }
   const whole = hashOffsetBytes + hashTreeBytes(dataBlocks);
   if (sizeBytes !== whole) yield `${at}.sizeBytes: is ${sizeBytes}, but its blocks give ${whole}`;
-}
-
-function hashTreeBytes(dataBlocks: number): number {
-  let blocks = 0;
-  for (let level = dataBlocks; level > 1;) {
-    level = Math.ceil(level / DIGESTS_PER_BLOCK);
-    blocks += level;
-  }
-  return blocks * BLOCK_BYTES;
 }
 
 /** A digest has one size and one content, wherever it stands. */

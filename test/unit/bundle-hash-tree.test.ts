@@ -16,13 +16,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { command } from "../lab/command.ts";
-import {
-  addHashTree,
-  BLOCK_BYTES,
-  checkHashTree,
-  hashTreeBytes,
-  topHash,
-} from "../../src/bundle/hash-tree.ts";
+import { addHashTree, checkHashTree, topHash } from "../../src/bundle/hash-tree.ts";
+import { BLOCK_BYTES, hashTreeBytes } from "../../src/model/hash-tree.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zshield-hash-tree-"));
 const SALT = "5a".repeat(32);
