@@ -32,15 +32,23 @@ const PIECE_BYTES = MIB;
 
 /** The image must be whole: it is not checked here. */
 export async function compressBlob(image: string, out: string): Promise<BlobRecord> {
-  const dataBytes = dataBytesOf(image);
+  return compressFile(image, dataBytesOf(image), out);
+}
+
+/** The first `sizeBytes` of a file as one frame: an image's file system, or all of a boot file. */
+export async function compressFile(
+  path: string,
+  sizeBytes: number,
+  out: string,
+): Promise<BlobRecord> {
   const making = `${out}.part`;
   const hash = createHash("sha256");
-  let sizeBytes = 0;
+  let blobBytes = 0;
   try {
     await pipeline(
-      createReadStream(image, { end: dataBytes - 1, highWaterMark: PIECE_BYTES }),
+      createReadStream(path, { end: sizeBytes - 1, highWaterMark: PIECE_BYTES }),
       createZstdCompress({
-        pledgedSrcSize: dataBytes,
+        pledgedSrcSize: sizeBytes,
         chunkSize: PIECE_BYTES,
         params: {
           [constants.ZSTD_c_compressionLevel]: LEVEL,
@@ -52,7 +60,7 @@ export async function compressBlob(image: string, out: string): Promise<BlobReco
       async function* (pieces: AsyncIterable<Buffer>) {
         for await (const piece of pieces) {
           hash.update(piece);
-          sizeBytes += piece.length;
+          blobBytes += piece.length;
           yield piece;
         }
       },
@@ -62,7 +70,7 @@ export async function compressBlob(image: string, out: string): Promise<BlobReco
   } finally {
     rmSync(making, { force: true });
   }
-  return { sha256: hash.digest("hex"), sizeBytes };
+  return { sha256: hash.digest("hex"), sizeBytes: blobBytes };
 }
 
 /** What the manifest says of a package. */

@@ -1,0 +1,312 @@
+/*
+ * Makes a bundle of a vendor's project: packs the trees that changed, signs, writes, and reads again what was written.
+ * What was packed stays in the project's cache, by the digest of the tree: packing anew is slow, reading is not.
+ * Owns: the order of the work, and the cache.
+ */
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import { Refusal } from "../errors.ts";
+import { sha256Of } from "../host/digest-files.ts";
+import { readTree } from "../host/tree.ts";
+import {
+  sumOfRevisions,
+  type BlobRecord,
+  type BootRecord,
+  type BundleManifest,
+  type ImageRecord,
+  type PackageRecord,
+  type PlatformRecord,
+} from "../model/bundle-manifest.ts";
+import { checkReleaseChain, type Chain } from "../model/chain.ts";
+import { printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
+import { bundleFileName, versionLabel } from "../model/package-name.ts";
+import type { PackageDescription } from "../model/package-toml.ts";
+import { compressBlob, compressFile } from "./blob.ts";
+import { FILE_SYSTEM, openImage } from "./image.ts";
+import { packTree, sourceDateEpoch } from "./pack.ts";
+import { filePieces } from "./pieces.ts";
+import {
+  CACHE_DIRECTORY,
+  OUT_DIRECTORY,
+  readProject,
+  type Project,
+  type ProjectFile,
+  type ProjectPackage,
+  type ProjectPlatform,
+} from "./project.ts";
+import { readBundle, readSigned } from "./read.ts";
+import { openSigned, signBundle, type SignedBundle } from "./signed.ts";
+import { writeBundle } from "./write.ts";
+
+/** Another number where the same tree gives other bytes than before. */
+const CACHE_FORMAT = 1;
+
+export interface BuildOptions {
+  readonly key: SecretKey;
+  /** Ends with the key. */
+  readonly chain: Chain;
+  readonly isRelease: boolean;
+  /** Default: `out` in the project. */
+  readonly out: string | undefined;
+  /** Every file belongs to root, whoever has it here. */
+  readonly ownerRoot: boolean;
+  readonly say: (line: string) => void;
+}
+
+export interface Built {
+  readonly path: string;
+  readonly bundle: SignedBundle;
+}
+
+/** @throws Refusal; then there is no bundle, or the one from before */
+export async function buildBundle(directory: string, options: BuildOptions): Promise<Built> {
+  const { key, chain, isRelease } = options;
+  if (isRelease) checkReleaseChain(chain);
+  const project = await readProject(directory);
+  const out = options.out ?? join(project.root, OUT_DIRECTORY);
+  const cache = await openCache(project, options);
+  const { manifest, blobs } = await packProject(project, cache, vendorOf(chain.keys[0]));
+  const parts = signBundle(manifest, key, chain);
+  const known = [printPublicKey(chain.keys[0])];
+  const signed = openSigned("the new bundle", parts, known);
+  await mkdir(out, { recursive: true });
+  if (isRelease) await checkReleaseIsNew(out, signed);
+  const path = join(out, bundleFileName(manifest.label));
+  await writeBundle(path, signed.layout, ({ sha256 }) => filePieces(blobs.get(sha256) ?? ""));
+  // What was just signed has to be what is read on a device.
+  const bundle = await readBundle(filePieces(path), { name: path, keys: known });
+  return { path, bundle };
+}
+
+/** @throws Refusal if another bundle with this release or a higher one lies there. */
+async function checkReleaseIsNew(out: string, { manifest, identity }: SignedBundle): Promise<void> {
+  for (const file of readdirSync(out).filter((name) => name.endsWith(".upt"))) {
+    const other = await readSigned(filePieces(join(out, file)), {
+      name: file,
+      keys: "whoever-signed",
+    }).catch((error: unknown) => {
+      if (error instanceof Refusal) return undefined;
+      throw error;
+    });
+    if (!other || other.identity === identity) continue;
+    const { vendor, product, release } = other.manifest;
+    if (vendor !== manifest.vendor || product !== manifest.product) continue;
+    if (release < manifest.release) continue;
+    throw new Refusal(
+      `${join(out, file)} is release ${release} already, and another one`,
+      "count release up in product.toml: devices go by that number alone",
+    );
+  }
+}
+
+/** Of everything that `build` has made. */
+export async function cleanProject(directory: string): Promise<string[]> {
+  const { root } = await readProject(directory);
+  const made = [CACHE_DIRECTORY, OUT_DIRECTORY].map((name) => join(root, name));
+  const there = made.filter((path) => existsSync(path));
+  for (const path of there) rmSync(path, { recursive: true });
+  return there;
+}
+
+/** Where each blob lies, by its digest. */
+type BlobPlaces = Map<string, string>;
+
+async function packProject(
+  project: Project,
+  cache: Cache,
+  vendor: string,
+): Promise<{ manifest: BundleManifest; blobs: BlobPlaces }> {
+  const { product, major, release, securityFloor } = project.product;
+  const blobs: BlobPlaces = new Map();
+  const platforms: PlatformRecord[] = [];
+  let newest = project.newest;
+  for (const platform of project.platforms) {
+    const packed = await packPlatform(platform, cache, blobs);
+    platforms.push(packed.record);
+    newest = Math.max(newest, packed.newest);
+  }
+  const names = platforms.flatMap(({ packages }) => packages.map(({ name }) => name));
+  const date = new Date((cache.epoch ?? newest) * 1000);
+  const label = versionLabel({ product, major, revisions: [sumOfRevisions(names)], date });
+  const manifest: BundleManifest = {
+    format: 1,
+    vendor,
+    product,
+    major,
+    label,
+    release,
+    securityFloor,
+    platforms,
+  };
+  return { manifest, blobs };
+}
+
+async function packPlatform(
+  { name, masks, boot, packages }: ProjectPlatform,
+  cache: Cache,
+  blobs: BlobPlaces,
+): Promise<{ record: PlatformRecord; newest: number }> {
+  const bootRecords: BootRecord[] = [];
+  for (const file of boot) bootRecords.push(await packBoot(file, cache, blobs));
+  const packageRecords: PackageRecord[] = [];
+  let newest = 0;
+  for (const one of packages) {
+    const { description, image, blob, epoch } = await packPackage(one, cache);
+    blobs.set(blob.sha256, cache.blob(blob));
+    newest = Math.max(newest, epoch);
+    const { version, needs, start, stop, health, seconds } = description;
+    packageRecords.push({
+      name: one.name.text,
+      kind: one.kind,
+      version,
+      image,
+      blob,
+      needs,
+      start,
+      stop,
+      health,
+      seconds,
+    });
+  }
+  return {
+    record: { name, masks: [...masks], boot: bootRecords, packages: packageRecords },
+    newest,
+  };
+}
+
+async function packBoot(file: ProjectFile, cache: Cache, blobs: BlobPlaces): Promise<BootRecord> {
+  const sha256 = await sha256Of(file.path);
+  const { sizeBytes, blob } = await cache.once(`boot ${sha256}`, file.name, async (part) => {
+    const blob = await compressFile(file.path, statSync(file.path).size, part);
+    if ((await sha256Of(file.path)) !== sha256) throw changed(file.path);
+    return { sizeBytes: statSync(file.path).size, blob };
+  });
+  blobs.set(blob.sha256, cache.blob(blob));
+  return { name: file.name, sha256, sizeBytes, blob };
+}
+
+interface Packed {
+  readonly description: PackageDescription;
+  readonly image: ImageRecord;
+  readonly blob: BlobRecord;
+  /** Seconds since 1970 of the newest file. */
+  readonly epoch: number;
+}
+
+async function packPackage(one: ProjectPackage, cache: Cache): Promise<Packed> {
+  const { path, isPacked, name } = one;
+  const digest = () => (isPacked ? sha256Of(path) : treeDigest(path, cache));
+  const before = await digest();
+  return cache.once(before, name.text, async (part, scratch) => {
+    const image = isPacked ? path : join(scratch, "image");
+    const found = isPacked ? undefined : await packTree(path, name.text, image, cache.rules);
+    const opened = await openImage(image, found?.image.verity.rootHash);
+    const { description, sizeBytes, verity, files } = opened;
+    opened.close();
+    const packed: Packed = {
+      description,
+      image: {
+        sha256: found?.image.sha256 ?? before,
+        sizeBytes,
+        fileSystem: FILE_SYSTEM,
+        verity,
+      },
+      blob: await compressBlob(image, part),
+      epoch: files.superblock.epoch,
+    };
+    if ((await digest()) !== before) throw changed(path);
+    return packed;
+  });
+}
+
+async function treeDigest(path: string, { rules }: Cache): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(rules));
+  for (const entry of await readTree(path, { hash: true })) hash.update(JSON.stringify(entry));
+  return hash.digest("hex");
+}
+
+function changed(path: string): Refusal {
+  return new Refusal(
+    `${path} changed while it was packed`,
+    "stop what writes there, and try again",
+  );
+}
+
+// --- cache -------------------------------------------------------------------------------------
+
+interface Cache {
+  readonly epoch: number | undefined;
+  readonly rules: { readonly ownerRoot: boolean; readonly epoch: number | undefined };
+  blob(blob: BlobRecord): string;
+  /** What is known of `key`, or what `make` makes of it: a blob at `part`, and the record that is kept. */
+  once<T extends { readonly blob: BlobRecord }>(
+    key: string,
+    what: string,
+    make: (part: string, scratch: string) => Promise<T>,
+  ): Promise<T>;
+}
+
+async function openCache(
+  { root }: Project,
+  { ownerRoot, say }: Pick<BuildOptions, "ownerRoot" | "say">,
+): Promise<Cache> {
+  const directory = join(root, CACHE_DIRECTORY);
+  await mkdir(directory, { recursive: true });
+  const epoch = sourceDateEpoch();
+  const blobPath = ({ sha256 }: BlobRecord) => join(directory, `${sha256}.zst`);
+  return {
+    epoch,
+    rules: { ownerRoot, epoch },
+    blob: blobPath,
+    async once<T extends { readonly blob: BlobRecord }>(
+      key: string,
+      what: string,
+      make: (part: string, scratch: string) => Promise<T>,
+    ): Promise<T> {
+      // A newer zstd gives other bytes for the same tree.
+      const version = `${CACHE_FORMAT} ${Bun.version} ${process.versions["zstd"] ?? ""}`;
+      const name = createHash("sha256").update(`${version}\n${key}`).digest("hex");
+      const file = join(directory, `${name}.json`);
+      const known = readRecord<T>(file);
+      if (known && sizeOf(blobPath(known.blob)) === known.blob.sizeBytes) {
+        say(`unchanged  ${what}`);
+        return known;
+      }
+      say(`packing    ${what}`);
+      const scratch = await mkdtemp(join(directory, "part-"));
+      try {
+        const part = join(scratch, "blob");
+        const record = await make(part, scratch);
+        renameSync(part, blobPath(record.blob));
+        writeFileSync(join(scratch, "record"), JSON.stringify(record));
+        renameSync(join(scratch, "record"), file);
+        return record;
+      } finally {
+        rmSync(scratch, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** A record that is cut off counts as none; what it says is checked with all the rest of the manifest. */
+function readRecord<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
+}
