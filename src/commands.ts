@@ -10,6 +10,8 @@ import { OPERATIONS } from "./model/operation.ts";
 import { TOOLS } from "./model/tools.ts";
 import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
+import { build, clean, newProject } from "./commands/bundle-build.ts";
+import { diffFiles, importFile, inspectBundle, verifyFile } from "./commands/bundle.ts";
 import { check } from "./commands/check.ts";
 import { collect } from "./commands/collect.ts";
 import { makeRecord, showRecord } from "./commands/device.ts";
@@ -39,6 +41,8 @@ interface Verb {
 }
 
 const text = (value: Values[string]) => (typeof value === "string" ? value : undefined);
+/** Of an option that may be there several times. */
+const texts = (value: Values[string]) => (typeof value === "object" ? value : []);
 
 export const VERBS: readonly Verb[] = [
   {
@@ -233,6 +237,28 @@ export const VERBS: readonly Verb[] = [
     },
     words: [1, Infinity],
     run: runPackage,
+  },
+  {
+    name: "bundle",
+    usage:
+      "bundle new DIR | bundle build DIR --key FILE [--chain FILE] [--release] [--out DIR] [--owner-root] [--password-file FILE] | " +
+      "bundle clean DIR | bundle verify FILE|- --key PUB… | " +
+      "bundle inspect FILE|- [--device RECORD…] [--platform NAME] [--key PUB…] [--json] | " +
+      "bundle diff OLD NEW [--json] | bundle import LAYOUT FILE [--key PUB…]",
+    summary: "one signed file for all customers and platforms: make it, check it, look into it",
+    options: {
+      key: { type: "string", multiple: true },
+      device: { type: "string", multiple: true },
+      chain: { type: "string" },
+      out: { type: "string" },
+      platform: { type: "string" },
+      "password-file": { type: "string" },
+      release: { type: "boolean" },
+      "owner-root": { type: "boolean" },
+      json: { type: "boolean" },
+    },
+    words: [2, 3],
+    run: runBundle,
   },
   {
     name: "tools",
@@ -447,6 +473,56 @@ async function runPackage(values: Values, [what = "", ...words]: readonly string
     }
     default:
       throw new UsageError(`there is no "package ${what}"`, "package");
+  }
+}
+
+async function runBundle(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
+  const only = (count: number, ...options: string[]) =>
+    checkPart("bundle", what, values, words, { options, words: count });
+  const [file = "", other = ""] = words;
+  const isSet = (name: string) => values[name] === true;
+  const keys = texts(values["key"]);
+  switch (what) {
+    case "new":
+      only(1);
+      return newProject(file);
+    case "build": {
+      only(1, "key", "chain", "release", "out", "owner-root", "password-file");
+      const [key, ...others] = keys;
+      if (key === undefined || others.length > 0) {
+        throw new UsageError("zshield bundle build takes one --key", "bundle");
+      }
+      return build(file, {
+        key,
+        chain: text(values["chain"]),
+        passwordFile: text(values["password-file"]),
+        isRelease: isSet("release"),
+        out: text(values["out"]),
+        ownerRoot: isSet("owner-root"),
+      });
+    }
+    case "clean":
+      only(1);
+      return clean(file);
+    case "verify":
+      only(1, "key");
+      return verifyFile(file, keys);
+    case "inspect":
+      only(1, "device", "platform", "key", "json");
+      return inspectBundle(file, {
+        keys,
+        devices: texts(values["device"]),
+        platform: text(values["platform"]),
+        json: isSet("json"),
+      });
+    case "diff":
+      only(2, "json");
+      return diffFiles(file, other, isSet("json"));
+    case "import":
+      only(2, "key");
+      return importFile(file, other, keys);
+    default:
+      throw new UsageError(`there is no "bundle ${what}"`, "bundle");
   }
 }
 

@@ -399,6 +399,33 @@ test("a stream that claims too much is refused before it is read", async () => {
   );
 });
 
+test("sizes are 64-bit: a blob of more than 4 and 8 GiB is asked for whole", async () => {
+  for (const sizeBytes of [2 ** 32 + 1, 2 ** 33 + 1, 2 ** 45]) {
+    const change = (manifest: Example["manifest"]) => {
+      const [platform] = manifest.platforms;
+      const [zfs] = platform?.packages ?? [];
+      if (!platform || !zfs) throw new Error("the example has no package");
+      const packages = [{ ...zfs, blob: { ...zfs.blob, sizeBytes } }];
+      return { ...manifest, label: "video-4.2.1122", platforms: [{ ...platform, packages }] };
+    };
+    const parts = signBundle(change(example.manifest), KEY, chainOf(KEY));
+    const { layout } = openSigned("x.upt", parts, known);
+    const front = tarOf(layout.front, 0);
+    const name = `blobs/sha256/${layout.blobs[0]?.sha256}`;
+    assert.is(layoutBytes(layout), front.length + entryBytes(sizeBytes) + END_BYTES);
+    assert.ok(entryBytes(sizeBytes) > sizeBytes);
+    const header = encodeHeader({ name, sizeBytes });
+    const cut = Buffer.concat([front, header, Buffer.alloc(70_000)]);
+    assert.match(
+      await whyRefused(cut),
+      new RegExp(`cut off after ${cut.length} bytes, in the blob`),
+    );
+    // As it would be if only the low 32 bits of the size counted.
+    const low = encodeHeader({ name, sizeBytes: sizeBytes % 2 ** 32 });
+    assert.match(await whyRefused(Buffer.concat([front, low])), /the header of the blob of zfs/);
+  }
+});
+
 test("what is no bundle at all is said to be none", async () => {
   for (const [stream, reason] of [
     [new Uint8Array(), /x\.upt is empty/],

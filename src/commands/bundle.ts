@@ -1,0 +1,268 @@
+/*
+ * `zshield bundle verify|inspect|diff|import`: looks into bundles, and judges them.
+ */
+import { filePieces, standardInput, type Pieces } from "../bundle/pieces.ts";
+import { importBundle } from "../bundle/import.ts";
+import { readBundle, readSigned } from "../bundle/read.ts";
+import type { KnownKeys, SignedBundle } from "../bundle/signed.ts";
+import { Refusal } from "../errors.ts";
+import { checkFree, readSmallFile } from "../host/new-file.ts";
+import type { BootRecord, PackageRecord, PlatformRecord } from "../model/bundle-manifest.ts";
+import type { DeviceRecord } from "../model/device-record.ts";
+import { printMask } from "../model/mask.ts";
+import { parsePublicFile, printPublicKey, sysKeyOf } from "../model/minisign.ts";
+import { verifyRecord } from "../model/signed-record.ts";
+import { printSize } from "../model/size.ts";
+import { diffBundles, type BundleChange } from "../plan/bundle-diff.ts";
+import { blobBytes, selectPackages, type Choice, type Selection } from "../plan/selection.ts";
+
+const print = (line: string) => console.log(line);
+
+/** Every byte of it. `-`: standard input. */
+export async function verifyFile(file: string, keyFiles: readonly string[]): Promise<void> {
+  if (keyFiles.length === 0) {
+    throw new Refusal(
+      "without a public key nothing can be said of a bundle",
+      "name one that is known: --key FILE.pub",
+    );
+  }
+  const keys = await readKeyFiles(keyFiles);
+  const name = nameOf(file);
+  const bundle = await readBundle(piecesOf(file), { name, keys });
+  const { blobs } = bundle.layout;
+  const bytes = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  print(`${name} is ${titleOf(bundle)}, signed by ${bundle.signer.id}`);
+  const count = blobs.length === 1 ? "1 blob" : `${blobs.length} blobs`;
+  print(`identity ${bundle.identity}; ${count}, ${printSize(bytes)}, all right`);
+}
+
+export interface InspectOptions {
+  readonly keys: readonly string[];
+  /** Device records' files. */
+  readonly devices: readonly string[];
+  readonly platform: string | undefined;
+  readonly json: boolean;
+}
+
+export async function inspectBundle(file: string, options: InspectOptions): Promise<void> {
+  const bundle = await readSigned(piecesOf(file), {
+    name: nameOf(file),
+    keys: await knownKeys(options.keys),
+  });
+  const isKnown = options.keys.length > 0;
+  const devices = await readDevices(options.devices, bundle);
+  const platforms = platformsOf(bundle, options.platform, devices.length > 0);
+  const selections = devices.map((device) => ({
+    device,
+    selections: platforms.map((platform) => ({
+      platform,
+      selection: selectPackages(platform, device),
+    })),
+  }));
+  if (options.json) {
+    print(
+      JSON.stringify(
+        {
+          ...bundle.manifest,
+          platforms: platforms.map(({ name }) => name),
+          identity: bundle.identity,
+          signer: bundle.signer.id,
+          isSignerKnown: isKnown,
+          ...(devices.length === 0
+            ? { contents: platforms }
+            : {
+                devices: selections.flatMap(({ device, selections: list }) =>
+                  list.map(({ platform, selection }) => asJson(device, platform, selection)),
+                ),
+              }),
+        },
+        null,
+        2,
+      ),
+    );
+    return;
+  }
+  for (const line of headLines(bundle, isKnown)) print(line);
+  if (devices.length === 0) for (const platform of platforms) printPlatform(platform);
+  for (const { device, selections: list } of selections) {
+    for (const { platform, selection } of list) printSelection(device, platform, selection);
+  }
+}
+
+export async function diffFiles(older: string, newer: string, json: boolean): Promise<void> {
+  const [before, after] = [await readAny(older), await readAny(newer)];
+  const diff = diffBundles(before.manifest, after.manifest);
+  if (json) return print(JSON.stringify(diff, null, 2));
+  print(`old  ${titleOf(before)}, signed by ${before.signer.id}`);
+  print(`new  ${titleOf(after)}, signed by ${after.signer.id}`);
+  if (before.manifest.vendor !== after.manifest.vendor) print("they are of two vendors");
+  for (const change of diff.changes) print(changeLine(change));
+  const { changes, unchanged, newBytes, wholeBytes } = diff;
+  print(
+    `${changes.length} changed, ${unchanged} the same; ` +
+      `${printSize(newBytes)} of ${printSize(wholeBytes)} is not in the old one`,
+  );
+}
+
+/** Of what a registry gave back the one permitted form. */
+export async function importFile(
+  from: string,
+  out: string,
+  keyFiles: readonly string[],
+): Promise<void> {
+  checkFree(out);
+  const bundle = await importBundle(from, out, await knownKeys(keyFiles));
+  print(`${out}: ${titleOf(bundle)}`);
+  for (const line of signerLines(bundle, keyFiles.length > 0)) print(line);
+}
+
+// --- what is read ------------------------------------------------------------------------------
+
+function piecesOf(file: string): Pieces {
+  return file === "-" ? standardInput() : filePieces(file);
+}
+
+function nameOf(file: string): string {
+  return file === "-" ? "standard input" : file;
+}
+
+function readAny(file: string): Promise<SignedBundle> {
+  return readSigned(piecesOf(file), { name: nameOf(file), keys: "whoever-signed" });
+}
+
+async function readKeyFiles(files: readonly string[]): Promise<string[]> {
+  const keys: string[] = [];
+  for (const file of files)
+    keys.push(printPublicKey(parsePublicFile(file, await readSmallFile(file))));
+  return keys;
+}
+
+async function knownKeys(files: readonly string[]): Promise<KnownKeys> {
+  return files.length === 0 ? "whoever-signed" : readKeyFiles(files);
+}
+
+/** Signed by any key of the bundle's chain. */
+async function readDevices(
+  files: readonly string[],
+  { chain }: SignedBundle,
+): Promise<DeviceRecord[]> {
+  const keys = chain.keys.map(printPublicKey);
+  const devices: DeviceRecord[] = [];
+  for (const file of files)
+    devices.push(verifyRecord(file, await readSmallFile(file), keys).record);
+  return devices;
+}
+
+/** All without a name; for a device only one can be meant. @throws Refusal */
+function platformsOf(
+  { manifest: { platforms } }: SignedBundle,
+  name: string | undefined,
+  isForDevice: boolean,
+): readonly PlatformRecord[] {
+  const names = platforms.map((platform) => platform.name).join(", ");
+  if (name === undefined) {
+    if (!isForDevice || platforms.length === 1) return platforms;
+    throw new Refusal("a device has one platform", `name it with --platform: ${names}`);
+  }
+  const found = platforms.filter((platform) => platform.name === name);
+  if (found.length === 0) throw new Refusal(`the bundle is not for ${name}`, `it is for: ${names}`);
+  return found;
+}
+
+// --- what is printed ---------------------------------------------------------------------------
+
+function titleOf({ manifest: { label, release, securityFloor } }: SignedBundle): string {
+  const floor = securityFloor === 0 ? "" : `, security floor ${securityFloor}`;
+  return `${label}, release ${release}${floor}`;
+}
+
+function headLines(bundle: SignedBundle, isKnown: boolean): string[] {
+  return [
+    `bundle     ${titleOf(bundle)}`,
+    `identity   ${bundle.identity}`,
+    `vendor     ${bundle.manifest.vendor}`,
+    ...signerLines(bundle, isKnown),
+    `platforms  ${bundle.manifest.platforms.map(({ name }) => name).join(", ")}`,
+  ];
+}
+
+function signerLines({ signer }: SignedBundle, isKnown: boolean): string[] {
+  const trust = isKnown ? "to whom the given key leads" : "whom nobody has confirmed: no --key";
+  return [`signed by  ${signer.id}, sysKey ${sysKeyOf(signer)}, ${trust}`];
+}
+
+function printPlatform(platform: PlatformRecord): void {
+  const { name, boot, packages } = platform;
+  print(`${name}: ${packages.length} packages, ${printSize(blobBytes([platform]))}`);
+  for (const file of boot) print(itemLine("boot", file, ""));
+  for (const record of packages) print(itemLine(record.kind, record, `version ${record.version}`));
+}
+
+function printSelection(
+  device: DeviceRecord,
+  platform: PlatformRecord,
+  selection: Selection,
+): void {
+  const { taken, left, unmet, takenBytes, wholeBytes } = selection;
+  const prefix = device.prefix === "" ? "no prefix" : `prefix ${device.prefix}`;
+  print(
+    `${device.device} (mask ${printMask(device.mask)}, ${prefix}, epoch ${device.epoch}) with ${platform.name} takes ` +
+      `${taken.length} of ${platform.packages.length} packages, ` +
+      `${printSize(takenBytes)} of ${printSize(wholeBytes)}, in this order:`,
+  );
+  for (const file of platform.boot) print(itemLine("boot", file, ""));
+  const line = ({ package: record, reason }: Choice) => itemLine(record.kind, record, reason);
+  for (const choice of taken) print(line(choice));
+  if (left.length > 0) print("and leaves:");
+  for (const choice of left) print(line(choice));
+  for (const { name, need } of unmet) print(`trouble: ${name} needs ${need}, which is left`);
+}
+
+function itemLine(
+  kind: string,
+  { name, blob }: { name: string; blob: { sizeBytes: number } },
+  remark: string,
+): string {
+  return `  ${kind.padEnd(5)}  ${String(blob.sizeBytes).padStart(12)}  ${name}  ${remark}`.trimEnd();
+}
+
+function asJson(device: DeviceRecord, { name, boot }: PlatformRecord, selection: Selection) {
+  const item = ({ package: record, reason }: Choice) => ({
+    name: record.name,
+    kind: record.kind,
+    blobBytes: record.blob.sizeBytes,
+    imageBytes: record.image.sizeBytes,
+    reason,
+  });
+  const { taken, left, unmet, takenBytes, wholeBytes } = selection;
+  return {
+    device: device.device,
+    mask: printMask(device.mask),
+    prefix: device.prefix,
+    epoch: device.epoch,
+    platform: name,
+    boot: boot.map(({ name: file, blob }) => ({ name: file, blobBytes: blob.sizeBytes })),
+    taken: taken.map(item),
+    left: left.map(item),
+    unmet,
+    takenBytes,
+    wholeBytes,
+  };
+}
+
+function changeLine({ platform, before, after, bytes }: BundleChange): string {
+  const size = bytes === 0 ? "no bytes" : `${bytes} bytes`;
+  if (before === undefined) return `+ ${platform}  ${after?.name}  ${size}`;
+  if (after === undefined) return `- ${platform}  ${before.name}`;
+  const names = before.name === after.name ? after.name : `${before.name} → ${after.name}`;
+  return `~ ${platform}  ${names}  ${[size, ...aspectsOf(before, after)].join(", ")}`;
+}
+
+/** What differs beside the content. */
+function aspectsOf(
+  before: PackageRecord | BootRecord,
+  after: PackageRecord | BootRecord,
+): string[] {
+  if (!("kind" in before) || !("kind" in after)) return [];
+  return before.kind === after.kind ? [] : [`${before.kind} → ${after.kind}`];
+}

@@ -1,0 +1,463 @@
+/*
+ * From a vendor's project to a bundle and what one can ask of it, as the command line has it: the same bytes on every
+ * machine and day, only what changed is packed, and nothing is signed that must not be.
+ */
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { buildBundle, type BuildOptions } from "../../src/bundle/build.ts";
+import { lockKey } from "../../src/bundle/secret-key.ts";
+import { filePieces } from "../../src/bundle/pieces.ts";
+import { readSigned } from "../../src/bundle/read.ts";
+import { Refusal } from "../../src/errors.ts";
+import { chainOf, extendChain, printChain } from "../../src/model/chain.ts";
+import { LEAST, printPublicKeyFile, type SecretKey } from "../../src/model/minisign.ts";
+import { signRecord } from "../../src/model/signed-record.ts";
+import { keyOf } from "./key-example.ts";
+
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+const scratch = mkdtempSync(join(tmpdir(), "zshield-build-"));
+const KEYS = {
+  vendor: keyOf(1),
+  next: keyOf(2),
+  development: { ...keyOf(3), id: "DE57000000000003" },
+} as const;
+const at = (...parts: string[]) => join(scratch, ...parts);
+
+async function zshield(
+  words: readonly string[],
+  options: { environment?: Readonly<Record<string, string>>; stdin?: string } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = Bun.spawn([process.execPath, MAIN, ...words], {
+    cwd: scratch,
+    env: { ...process.env, SOURCE_DATE_EPOCH: "", ...options.environment },
+    stdin: options.stdin === undefined ? "ignore" : Bun.file(options.stdin),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, stdout, stderr };
+}
+
+async function done(words: readonly string[], options = {}): Promise<string> {
+  const { code, stdout, stderr } = await zshield(words, options);
+  assert.is(code, 0, stderr);
+  return stdout;
+}
+
+async function refused(words: readonly string[], options = {}): Promise<string> {
+  const { code, stdout, stderr } = await zshield(words, options);
+  assert.is(code, 3, `${stdout}\n${stderr}`);
+  return stderr;
+}
+
+const buildWords = (project: string, ...more: string[]) => [
+  ...["bundle", "build", at(project), "--key", at("vendor.key"), "--owner-root"],
+  ...["--password-file", at("password"), ...more],
+];
+
+/** A file of a fixed day. */
+function put(path: string, content: string | Uint8Array, day = "2026-11-20"): void {
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, content);
+  chmodSync(path, 0o644);
+  const time = new Date(`${day}T12:00:00Z`);
+  utimesSync(path, time, time);
+}
+
+function putPackage(directory: string, toml = "", content = directory.slice(-20)): void {
+  put(join(directory, "__zshield/package.toml"), `format = 1\nversion = "1.2"\n${toml}`);
+  put(join(directory, "usr/bin/program"), content.repeat(5000));
+  put(join(directory, "etc/program.conf"), "x = 1\n");
+}
+
+function putProject(name: string): void {
+  const platforms = at(name, "platform");
+  put(
+    at(name, "product.toml"),
+    'format = 1\nvendor = "acme"\nproduct = "video"\nmajor = 4\nrelease = 17\nsecurity-floor = 12\n',
+    "2026-11-22",
+  );
+  for (const platform of ["aarch64", "x86_64"]) {
+    put(join(platforms, platform, "mask.txt"), "0 video records video\n");
+    put(join(platforms, platform, "boot/vmlinuz"), "kernel ".repeat(9000));
+    putPackage(join(platforms, platform, "base/zfs-1.0.8.1-7.2-000000"), "", "zfs");
+    mkdirSync(join(platforms, platform, "extra"), { recursive: true });
+  }
+  putPackage(
+    join(platforms, "x86_64/extra/nvr-1.0.8.1-7.3-000001"),
+    'needs = ["zfs"]\nstart = ["/usr/bin/program", "start"]\nstart-seconds = 90\n',
+  );
+}
+
+/** For a build in this process. */
+const HERE: BuildOptions = {
+  key: KEYS.vendor,
+  chain: chainOf(KEYS.vendor),
+  isRelease: false,
+  out: undefined,
+  ownerRoot: true,
+  say: () => undefined,
+};
+
+const BUNDLE = "video-4.5.1122.upt";
+const signedOf = (path: string) =>
+  readSigned(filePieces(path), { name: path, keys: "whoever-signed" });
+
+test.before(async () => {
+  writeFileSync(at("password"), "a long password\n");
+  for (const [name, key] of Object.entries(KEYS) as [string, SecretKey][]) {
+    writeFileSync(at(`${name}.key`), await lockKey(key, "a long password", LEAST));
+    writeFileSync(at(`${name}.pub`), printPublicKeyFile(key));
+  }
+  putProject("first");
+  await done(buildWords("first"));
+});
+test.after(() => rmSync(scratch, { recursive: true }));
+
+test("a project becomes a bundle, which is verified from a file and from a pipe", async () => {
+  const file = at("first/out", BUNDLE);
+  const { manifest, layout } = await signedOf(file);
+  assert.is(manifest.label, "video-4.5.1122");
+  assert.equal([manifest.release, manifest.securityFloor], [17, 12]);
+  assert.equal(
+    manifest.platforms.map(({ name, boot, packages }) => [
+      name,
+      ...[...boot, ...packages].map((item) => item.name),
+    ]),
+    [
+      ["aarch64", "vmlinuz", "zfs-1.0.8.1-7.2-000000"],
+      ["x86_64", "vmlinuz", "zfs-1.0.8.1-7.2-000000", "nvr-1.0.8.1-7.3-000001"],
+    ],
+  );
+  const nvr = manifest.platforms[1]?.packages[1];
+  assert.equal(nvr?.start, ["/usr/bin/program", "start"]);
+  assert.equal(nvr?.seconds, { start: 90, stop: 60, health: 60 });
+  assert.is(layout.blobs.length, 3, "what platforms share is there once");
+  assert.match(
+    await done(["bundle", "verify", file, "--key", at("vendor.pub")]),
+    /3 blobs, .* all right/,
+  );
+  assert.match(
+    await done(["bundle", "verify", "-", "--key", at("vendor.pub")], { stdin: file }),
+    /standard input is video-4\.5\.1122, release 17, security floor 12/,
+  );
+  assert.match(await refused(["bundle", "verify", file]), /without a public key/);
+  assert.match(
+    await refused(["bundle", "verify", file, "--key", at("next.pub")]),
+    /does not lead here/,
+  );
+  const cut = at("cut.upt");
+  writeFileSync(cut, readFileSync(file).subarray(0, -1));
+  assert.match(await refused(["bundle", "verify", cut, "--key", at("vendor.pub")]), /cut off/);
+});
+
+test("another folder, umask, time zone and day give the same bytes", async () => {
+  cpSync(at("first/platform"), at("elsewhere/deep/second/platform"), {
+    recursive: true,
+    preserveTimestamps: true,
+  });
+  cpSync(at("first/product.toml"), at("elsewhere/deep/second/product.toml"), {
+    preserveTimestamps: true,
+  });
+  const before = process.umask(0o077);
+  try {
+    const words = buildWords("elsewhere/deep/second", "--out", at("elsewhere/out"));
+    await done(words, { environment: { TZ: "Pacific/Kiritimati", LC_ALL: "C", HOME: "/" } });
+  } finally {
+    process.umask(before);
+  }
+  const file = at("elsewhere/out", BUNDLE);
+  assert.ok(readFileSync(file).equals(readFileSync(at("first/out", BUNDLE))));
+  assert.is(statSync(file).mode & 0o777, 0o644);
+});
+
+test("what is unchanged is not packed again; one file changes one blob and the manifest", async () => {
+  putProject("changing");
+  await done(buildWords("changing"));
+  const again = await done(buildWords("changing"));
+  assert.not.match(again, /^packing/m);
+  assert.is(again.match(/^unchanged/gm)?.length, 5);
+  const before = await signedOf(at("changing/out", BUNDLE));
+  const [old, now] = ["nvr-1.0.8.1-7.3-000001", "nvr-1.0.8.1-7.4-000001"].map((name) =>
+    at("changing/platform/x86_64/extra", name),
+  ) as [string, string];
+  renameSync(old, now);
+  put(join(now, "etc/program.conf"), "x = 2\n");
+  const built = await done(buildWords("changing"));
+  assert.equal(built.match(/^packing.*$/gm), ["packing    nvr-1.0.8.1-7.4-000001"]);
+  const newer = at("changing/out/video-4.6.1122.upt");
+  const after = await signedOf(newer);
+  const digests = ({ layout }: typeof before) => layout.blobs.map(({ sha256 }) => sha256);
+  assert.is(digests(after).filter((digest) => !digests(before).includes(digest)).length, 1);
+  const diff = await done(["bundle", "diff", at("changing/out", BUNDLE), newer]);
+  assert.match(
+    diff,
+    /^~ x86_64 {2}nvr-1\.0\.8\.1-7\.3-000001 → nvr-1\.0\.8\.1-7\.4-000001 {2}\d+ bytes$/m,
+  );
+  assert.match(diff, /^1 changed, 4 the same; /m);
+  assert.match(await done(["bundle", "clean", at("changing")]), /cache.*out/);
+  assert.equal(readdirSync(at("changing")), ["platform", "product.toml"]);
+});
+
+test("a cache that was damaged is not believed", async () => {
+  putProject("damaged");
+  await done(buildWords("damaged"));
+  const cache = at("damaged/cache");
+  const records = readdirSync(cache).filter((name) => name.endsWith(".json"));
+  for (const name of records) writeFileSync(join(cache, name), '{"image":');
+  assert.is((await done(buildWords("damaged"))).match(/^packing/gm)?.length, 3);
+  rmSync(at("damaged/out"), { recursive: true });
+  const blob = readdirSync(cache).find((name) => name.endsWith(".zst")) ?? "";
+  const bytes = readFileSync(join(cache, blob));
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(join(cache, blob), bytes);
+  assert.match(
+    await refused(buildWords("damaged")),
+    /the blob of .* has not the digest .*\n.*bundle clean/,
+  );
+  assert.equal(readdirSync(at("damaged/out")), [], "no half of a bundle is left");
+});
+
+test("an image that is packed already gives the same bundle as its tree", async () => {
+  putProject("packed");
+  const tree = at("packed/platform/x86_64/extra/nvr-1.0.8.1-7.3-000001");
+  await done(["package", "pack", tree, "--owner-root", "--out", at("nvr.img")]);
+  rmSync(tree, { recursive: true });
+  renameSync(at("nvr.img"), `${tree}.img`);
+  await done(buildWords("packed"));
+  assert.ok(readFileSync(at("packed/out", BUNDLE)).equals(readFileSync(at("first/out", BUNDLE))));
+  const image = readFileSync(`${tree}.img`);
+  image[image.length >> 1]! ^= 1;
+  writeFileSync(`${tree}.img`, image);
+  assert.match(await refused(buildWords("packed")), /does not match its hash tree/);
+});
+
+test("the label has the day of SOURCE_DATE_EPOCH, or of the newest input", async () => {
+  putProject("days");
+  const environment = { SOURCE_DATE_EPOCH: "1700000000" };
+  assert.match(await done(buildWords("days"), { environment }), /video-4\.5\.1114\.upt/);
+  put(at("days/platform/x86_64/extra/nvr-1.0.8.1-7.3-000001/etc/more"), "x", "2026-12-24");
+  assert.match(await done(buildWords("days")), /video-4\.5\.1224\.upt/);
+});
+
+test("with --release no development key signs, and no release twice", async () => {
+  putProject("released");
+  const words = (key: string, ...more: string[]) => [
+    ...["bundle", "build", at("released"), "--key", at(`${key}.key`), "--owner-root", "--release"],
+    ...["--password-file", at("password"), ...more],
+  ];
+  assert.match(await refused(words("development")), /is a development key/);
+  assert.not.ok(existsSync(at("released/out")), "nothing is made for it");
+  const fromDevelopment = extendChain(chainOf(KEYS.development), KEYS.development, KEYS.vendor);
+  writeFileSync(at("bad.chain"), printChain(fromDevelopment));
+  assert.match(await refused(words("vendor", "--chain", at("bad.chain"))), /is a development key/);
+  await done(words("vendor"));
+  await done(words("vendor"));
+  put(at("released/platform/x86_64/boot/vmlinuz"), "another kernel", "2026-11-23");
+  assert.match(await refused(words("vendor")), /is release 17 already, and another one/);
+  assert.match(await done(buildWords("released")), /release {4}17/);
+});
+
+test("a key that has followed another one signs with its chain", async () => {
+  putProject("rotated");
+  writeFileSync(
+    at("good.chain"),
+    printChain(extendChain(chainOf(KEYS.vendor), KEYS.vendor, KEYS.next)),
+  );
+  const words = (key: string) => [
+    ...["bundle", "build", at("rotated"), "--key", at(`${key}.key`), "--owner-root"],
+    ...["--chain", at("good.chain"), "--password-file", at("password")],
+  ];
+  assert.match(await refused(words("vendor")), /the last key of the chain is/);
+  await done(words("next"));
+  for (const key of ["vendor", "next"]) {
+    await done(["bundle", "verify", at("rotated/out", BUNDLE), "--key", at(`${key}.pub`)]);
+  }
+});
+
+test("inspect tells what a device takes, in which order and why", async () => {
+  const file = at("first/out", BUNDLE);
+  for (const [name, mask] of [
+    ["with", 1],
+    ["without", 0],
+  ] as const) {
+    const record = { device: `BOX-${name}`, mask, prefix: "acme", epoch: 3 };
+    writeFileSync(at(`${name}.record`), signRecord(record, KEYS.vendor));
+  }
+  const words = ["bundle", "inspect", file, "--platform", "x86_64", "--key", at("vendor.pub")];
+  const text = await done([
+    ...words,
+    "--device",
+    at("with.record"),
+    "--device",
+    at("without.record"),
+  ]);
+  assert.match(text, /BOX-with .* takes 2 of 2 packages/);
+  assert.match(text, /BOX-without .* takes 1 of 2 packages/);
+  assert.match(text, /nvr-1\.0\.8\.1-7\.3-000001 {2}the device lacks bit 0 \(video\)/);
+  const json = JSON.parse(await done([...words, "--json", "--device", at("without.record")]));
+  assert.is(json.isSignerKnown, true);
+  assert.equal(
+    [json.devices[0].taken[0].name, json.devices[0].left[0].name],
+    ["zfs-1.0.8.1-7.2-000000", "nvr-1.0.8.1-7.3-000001"],
+  );
+  assert.match(
+    await refused([...words.slice(0, 3), "--device", at("with.record")]),
+    /one platform/,
+  );
+  assert.match(await refused([...words.slice(0, 3), "--platform", "mips"]), /is not for mips/);
+  const unknown = await done(words.slice(0, 3));
+  assert.match(unknown, /whom nobody has confirmed: no --key/);
+  writeFileSync(
+    at("foreign.record"),
+    signRecord({ device: "BOX", mask: 1, prefix: "", epoch: 1 }, KEYS.next),
+  );
+  assert.match(await refused([...words, "--device", at("foreign.record")]), /not known here/);
+});
+
+test("import makes the same bytes of a layout in another order, and nothing of half of one", async () => {
+  const file = at("first/out", BUNDLE);
+  const layout = at("layout");
+  mkdirSync(layout);
+  const untar = Bun.spawnSync(["tar", "--extract", "--file", file, "--directory", layout]);
+  assert.is(untar.exitCode, 0);
+  await done(["bundle", "import", layout, at("again.upt"), "--key", at("vendor.pub")]);
+  assert.ok(readFileSync(at("again.upt")).equals(readFileSync(file)));
+  for (const format of ["gnu", "pax"]) {
+    const tar = at(`${format}.tar`);
+    const words = ["--sort=name", `--format=${format}`, "--directory", layout, "--file", tar];
+    assert.is(
+      Bun.spawnSync(["tar", "--create", ...words, "blobs", "index.json", "oci-layout"]).exitCode,
+      0,
+    );
+    await done(["bundle", "import", tar, at(`${format}.upt`)]);
+    assert.ok(readFileSync(at(`${format}.upt`)).equals(readFileSync(file)), format);
+  }
+  assert.match(await refused(["bundle", "import", layout, at("again.upt")]), /is there already/);
+  const { layout: planned } = await signedOf(file);
+  const blob = join(layout, "blobs/sha256", planned.blobs[1]?.sha256 ?? "");
+  const content = readFileSync(blob);
+  chmodSync(blob, 0o644);
+  content[5]! ^= 1;
+  writeFileSync(blob, content);
+  assert.match(await refused(["bundle", "import", layout, at("half.upt")]), /has not the digest/);
+  rmSync(blob);
+  assert.match(await refused(["bundle", "import", layout, at("half.upt")]), /has no blob of/);
+  assert.not.ok(existsSync(at("half.upt")) || existsSync(at("half.upt.part")));
+});
+
+test("what does not belong into a project is refused by name", async () => {
+  const cases: readonly [(root: string) => void, RegExp][] = [
+    [(root) => rmSync(join(root, "product.toml")), /holds no product\.toml/],
+    [
+      (root) => put(join(root, "product.toml"), "format = 1\n"),
+      /product\.toml: vendor: is missing/,
+    ],
+    [(root) => put(join(root, "product.toml"), "format ="), /product\.toml is not TOML/],
+    [(root) => rmSync(join(root, "platform"), { recursive: true }), /platform cannot be read/],
+    [(root) => mkdirSync(join(root, "platform/X86")), /platform\/X86: a platform is called by/],
+    [(root) => rmSync(join(root, "platform/x86_64/mask.txt")), /mask\.txt is missing/],
+    [
+      (root) => put(join(root, "platform/x86_64/mask.txt"), "21 a b\n"),
+      /mask\.txt: line 1, column 1/,
+    ],
+    [(root) => put(join(root, "platform/x86_64/notes"), "x"), /notes does not belong there/],
+    [
+      (root) => put(join(root, "platform/x86_64/boot/initrd"), ""),
+      /initrd is no file, or is empty/,
+    ],
+    [(root) => put(join(root, "platform/x86_64/base/notes"), "x"), /notes is no package/],
+    [(root) => mkdirSync(join(root, "platform/x86_64/base/zfs")), /base\/zfs: "zfs", column/],
+    [
+      (root) => putPackage(join(root, "platform/x86_64/base/zfs-2.0.8.1-7.2-000000")),
+      /are the same package/,
+    ],
+    [
+      (root) => putPackage(join(root, "platform/x86_64/extra/zfs-2.0.8.1-7.2-000000")),
+      /zfs is there twice/,
+    ],
+    [
+      (root) =>
+        rmSync(join(root, "platform/x86_64/base/zfs-1.0.8.1-7.2-000000"), { recursive: true }),
+      /nvr-.* needs "zfs", which is not there/,
+    ],
+    [
+      (root) =>
+        rmSync(join(root, "platform/x86_64/extra/nvr-1.0.8.1-7.3-000001/__zshield"), {
+          recursive: true,
+        }),
+      /nvr-1\.0\.8\.1-7\.3-000001 holds no __zshield\/package\.toml/,
+    ],
+  ];
+  for (const [index, [change, reason]] of cases.entries()) {
+    const name = `strange-${index}`;
+    putProject(name);
+    change(at(name));
+    const why = await buildBundle(at(name), HERE).then(
+      () => "nothing was refused",
+      (error: unknown) => {
+        if (error instanceof Refusal) return error.message;
+        throw error;
+      },
+    );
+    assert.match(why, reason);
+    assert.not.ok(existsSync(at(name, "out", BUNDLE)));
+  }
+});
+
+test("a new project says what goes where, and needs a place of its own", async () => {
+  await done(["bundle", "new", at("fresh")]);
+  const names = readdirSync(at("fresh"), { recursive: true }).map(String).toSorted();
+  assert.equal(
+    names.filter((name) => !name.includes(".git")),
+    [
+      "README.md",
+      "platform",
+      "platform/x86_64",
+      "platform/x86_64/base",
+      "platform/x86_64/boot",
+      "platform/x86_64/extra",
+      "platform/x86_64/mask.txt",
+      "product.toml",
+    ],
+  );
+  assert.match(readFileSync(at("fresh/product.toml"), "utf8"), /product = "fresh"/);
+  assert.match(await refused(["bundle", "new", at("fresh")]), /is not empty/);
+  // As it is, it can be built: a bundle of nothing.
+  await done(buildWords("fresh"));
+});
+
+test("words that fit nothing are refused as such", async () => {
+  for (const words of [
+    ["bundle", "bake", "x"],
+    ["bundle", "build", "x"],
+    ["bundle", "build", "x", "--key", "a", "--key", "b"],
+    ["bundle", "verify", "x", "--release"],
+    ["bundle", "diff", "x"],
+    ["bundle", "new", "x", "y"],
+  ]) {
+    const { code, stderr } = await zshield(words);
+    assert.is(code, 2, stderr);
+  }
+});
+
+test.run();
