@@ -60,11 +60,11 @@ export async function* walkTree(root: string, options: TreeOptions): AsyncGenera
       if (entry.type === "symlink")
         entry.target = decode(readlinkSync(file, "buffer"), `${path} →`);
       if (entry.type === "file") {
-        const inode = `${stats.dev}:${stats.ino}`;
-        const first = names.get(inode);
+        const inode = stats.nlink > 1 ? inodeOf(file) : undefined;
+        const first = inode === undefined ? undefined : names.get(inode);
         if (first !== undefined) entry.link = first;
         else {
-          if (stats.nlink > 1) names.set(inode, path);
+          if (inode !== undefined) names.set(inode, path);
           if (options.hash) entry.sha256 = await read(file);
         }
       }
@@ -73,6 +73,12 @@ export async function* walkTree(root: string, options: TreeOptions): AsyncGenera
       yield entry;
     }
   }
+}
+
+/** In whole: an overlay counts its layers in the highest bits, so that as doubles neighbours would be one. */
+function inodeOf(file: string): string {
+  const { dev, ino } = lstatSync(file, { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 /** Digests of files, in pieces, letting everyone else in this process have a turn now and then. */

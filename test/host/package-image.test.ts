@@ -7,6 +7,7 @@ import {
   chownSync,
   cpSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   writeFileSync,
@@ -96,6 +97,38 @@ test("an overlay of the tree gives the same bytes", async () => {
   await command(["umount", at]);
   forgetMount(at);
   assert.ok(readFileSync(image).equals(readFileSync(other)), "the images differ");
+});
+
+test("files are other names of one another by the whole of a number of 64 bits", async () => {
+  const [lower, at] = [join(folder, "lower"), join(folder, "xino")];
+  for (const directory of [lower, at]) mkdirSync(directory);
+  await command(["mount", "-t", "tmpfs", "tmpfs", lower]);
+  registerMount(lower);
+  mkdirSync(join(lower, "tree"));
+  for (const name of ["a", "b", "c"]) {
+    writeFileSync(join(lower, "tree", name), name);
+    linkSync(join(lower, "tree", name), join(lower, "tree", `${name}-too`));
+  }
+  // The two layers are of two file systems: the lower one's numbers get high bits.
+  const layers = { lowerdir: join(lower, "tree"), upperdir: join(folder, "x-upper") };
+  for (const directory of [layers.upperdir, join(folder, "x-work")]) mkdirSync(directory);
+  const options = `lowerdir=${layers.lowerdir},upperdir=${layers.upperdir},workdir=${join(folder, "x-work")},xino=on`;
+  await command(["mount", "-t", "overlay", "-o", options, "overlay", at]);
+  registerMount(at);
+  const { ino } = lstatSync(join(at, "a"), { bigint: true });
+  const links = (await readTree(at, { hash: true })).map(({ path, link }) => [path, link]);
+  for (const place of [at, lower]) {
+    await command(["umount", place]);
+    forgetMount(place);
+  }
+  assert.ok(BigInt.asUintN(64, ino) > 2n ** 53n, "the numbers are small");
+  assert.equal(links, [
+    ["/", undefined],
+    ...["a", "b", "c"].flatMap((name) => [
+      [`/${name}`, undefined],
+      [`/${name}-too`, `/${name}`],
+    ]),
+  ]);
 });
 
 test("something mounted in the tree is refused", async () => {
