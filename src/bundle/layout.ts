@@ -20,6 +20,8 @@ export interface Layout {
 }
 
 const NAME = /^(?:oci-layout|index\.json|blobs\/sha256\/[0-9a-f]{64})$/;
+/** A bundle's has a few hundred bytes for each of 64 platforms at most. */
+const MOST_INDEX_BYTES = 262_144;
 /** Of what a tar says in front of an entry that its header has no room for. */
 const MOST_EXTRA_BYTES = 65_536;
 
@@ -157,6 +159,7 @@ export async function readParts(layout: Layout, path: string): Promise<SignedPar
 
 async function readIndex(layout: Layout, name: string, path: string): Promise<string[]> {
   const where = `${path}: ${name}`;
+  if ((layout.sizeOf(name) ?? 0) > MOST_INDEX_BYTES) throw new Refusal(`${where} is too large`);
   return parseIndex(decodeText(await readSmall(layout, name, path), where), where);
 }
 

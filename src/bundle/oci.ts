@@ -14,7 +14,7 @@ import {
   type BundleManifest,
   type PlatformRecord,
 } from "../model/bundle-manifest.ts";
-import { parseDocument } from "../model/document.ts";
+import { parseForeign } from "../model/document.ts";
 import { END_BYTES, entryBytes } from "./tar.ts";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
@@ -187,7 +187,7 @@ const ImageSchema = v.object({
 
 /** Digests, nothing of which is to be trusted: whoever reads them compares. @throws Refusal */
 export function parseIndex(text: string, name: string): string[] {
-  const { manifests } = parseDocument(IndexSchema, parseJson(text, name), name);
+  const { manifests } = parseForeign(IndexSchema, parseJson(text, name), name);
   return manifests.map(({ digest }) => digest.slice("sha256:".length));
 }
 
@@ -196,7 +196,7 @@ export function parseImage(
   text: string,
   name: string,
 ): { readonly [part in keyof SignedParts]: string } {
-  const { config, layers } = parseDocument(ImageSchema, parseJson(text, name), name);
+  const { config, layers } = parseForeign(ImageSchema, parseJson(text, name), name);
   const [signature = "", chain = ""] = layers.map(({ digest }) => digest.slice("sha256:".length));
   return { manifest: config.digest.slice("sha256:".length), signature, chain };
 }

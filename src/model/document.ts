@@ -17,6 +17,20 @@ export function parseDocument<S extends v.GenericSchema>(
   throw new Refusal(result.issues.map((issue) => describeIssue(name, issue)).join("\n"), hint);
 }
 
+/**
+ * The same for what anybody may have made: the first fault only, since a small file can hold a million.
+ * @throws Refusal
+ */
+export function parseForeign<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  name: string,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  throw new Refusal(describeIssue(name, result.issues[0]));
+}
+
 /** The text of a file, which is the same bytes when it is encoded again. @throws Refusal for what is not UTF-8. */
 export function decodeText(bytes: Uint8Array, name: string): string {
   try {
@@ -42,7 +56,7 @@ export function parseExact<S extends v.GenericSchema>(
   } catch (error) {
     throw new Refusal(`${name} is not JSON: ${messageOf(error)}`);
   }
-  const document = parseDocument(schema, value, name);
+  const document = parseForeign(schema, value, name);
   if (JSON.stringify(document) !== text) {
     throw new Refusal(`${name} is not in the one form that it may have`);
   }

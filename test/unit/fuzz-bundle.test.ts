@@ -1,7 +1,7 @@
 /*
  * Whatever a stranger's bundle says, its parsers take it or refuse it: manifest, tar, what a registry gives back.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -12,7 +12,9 @@ import { parseImage, parseIndex } from "../../src/bundle/oci.ts";
 import { readBundle } from "../../src/bundle/read.ts";
 import { decodeHeader, encodeHeader } from "../../src/bundle/tar.ts";
 import { parseBundleManifest, printBundleManifest } from "../../src/model/bundle-manifest.ts";
+import { MIB } from "../../src/model/size.ts";
 import { exampleBundle, of } from "./bundle-example.ts";
+import { refusalOf } from "./key-example.ts";
 import { asText, fuzz, type FuzzTarget } from "./fuzz.ts";
 
 const example = await exampleBundle({ sizes: [10, 20, 30, 40] });
@@ -109,6 +111,35 @@ for (const target of TARGETS) {
     assert.ok(taken > 0 && taken < inputs, `${taken} of ${inputs} inputs were taken`);
   });
 }
+
+test("a million faults cost no more than one", () => {
+  const zeros = `[${"0,".repeat(1_000_000)}0]`;
+  const before = process.memoryUsage().rss;
+  for (const [parse, text] of [
+    [() => parseIndex(`{"manifests":${zeros}}`, "x"), /^x: manifests\.0: .{1,80}$/],
+    [
+      () => parseImage(textOf(3).replace(/"layers":\[.*\]/, `"layers":${zeros}`), "x"),
+      /^x: layers\.0: .{1,80}$/,
+    ],
+    [
+      () =>
+        parseBundleManifest(textOf(front.length - 1).replace(/"needs":\[\]/, `"needs":${zeros}`)),
+      /^manifest: platforms\.0\.packages\.0\.needs\.0: .{1,80}$/,
+    ],
+  ] as const) {
+    assert.match(refusalOf(parse), text);
+  }
+  const grown = process.memoryUsage().rss - before;
+  assert.ok(grown < 256 * MIB, `${grown / MIB} MiB`);
+});
+
+test("an index that is larger than any of a bundle is not read", async () => {
+  const directory = join(folder, "large");
+  mkdirSync(directory);
+  writeFileSync(join(directory, "index.json"), `${textOf(1)}${" ".repeat(262_144)}`);
+  const refused = await readParts(openLayout(directory), "x").catch(String);
+  assert.match(String(refused), /index\.json is too large/);
+});
 
 test.after(() => rmSync(folder, { recursive: true }));
 

@@ -143,10 +143,9 @@ test("what is against the rules is neither parsed nor printed", () => {
   for (const [manifest, reason] of cases) {
     const why = refusalOf(() => printBundleManifest(manifest));
     assert.match(why, reason);
-    assert.is(
-      refusalOf(() => parseBundleManifest(JSON.stringify(manifest))),
-      why,
-    );
+    // Of what a stranger may have made the first fault is enough.
+    const parsed = refusalOf(() => parseBundleManifest(JSON.stringify(manifest)));
+    assert.ok(why === parsed || why.startsWith(`${parsed}\n`), parsed);
   }
 });
 
