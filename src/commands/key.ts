@@ -86,7 +86,10 @@ export async function rotateKey(
       : undefined;
   const { key: old } = await unlock(oldFile, text, passwordFile);
   const chain = extendChain(before ?? chainOf(old), old, next);
-  if (chainFile === undefined) return console.log(printChain(chain));
+  // Into a file it goes as a chain is, without a line end.
+  if (chainFile === undefined) {
+    return void process.stdout.write(`${printChain(chain)}${process.stdout.isTTY ? "\n" : ""}`);
+  }
   await writeNewFile(chainFile, {
     text: printChain(chain),
     mode: 0o644,
