@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { link, open, rm } from "node:fs/promises";
+import { link, open, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
 import { decodeText } from "../model/document.ts";
@@ -55,8 +55,8 @@ export async function readSmallFile(path: string, mostBytes = 1024 * 1024): Prom
   try {
     const file = await open(path, "r");
     try {
-      if ((await file.stat()).size > mostBytes) throw new Error("it is too large");
-      bytes = await file.readFile();
+      bytes = await readUpTo(file, mostBytes + 1);
+      if (bytes.length > mostBytes) throw new Error("it is too large");
     } finally {
       await file.close();
     }
@@ -64,4 +64,16 @@ export async function readSmallFile(path: string, mostBytes = 1024 * 1024): Prom
     throw new Refusal(`${path} cannot be read: ${messageOf(error)}`);
   }
   return decodeText(bytes, path);
+}
+
+/** A device or a pipe has no size to ask for. */
+async function readUpTo(file: FileHandle, mostBytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(mostBytes);
+  let done = 0;
+  while (done < mostBytes) {
+    const { bytesRead } = await file.read(buffer, done, mostBytes - done, null);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return buffer.subarray(0, done);
 }
