@@ -34,6 +34,7 @@ import type { PackageDescription } from "../model/package-toml.ts";
 import { compressBlob, compressFile } from "./blob.ts";
 import { FILE_SYSTEM, openImage } from "./image.ts";
 import { packTree, sourceDateEpoch } from "./pack.ts";
+import { checkEntries } from "./package-tree.ts";
 import { filePieces } from "./pieces.ts";
 import {
   CACHE_DIRECTORY,
@@ -212,7 +213,12 @@ async function packPackage(one: ProjectPackage, cache: Cache): Promise<Packed> {
     const found = isPacked ? undefined : await packTree(path, name.text, image, cache.rules);
     const opened = await openImage(image, found?.image.verity.rootHash);
     const { description, sizeBytes, verity, files } = opened;
-    opened.close();
+    try {
+      // Whoever packed it: the rules are those of a tree.
+      if (isPacked) checkEntries(await files.readEntries({ hash: false }));
+    } finally {
+      opened.close();
+    }
     const packed: Packed = {
       description,
       image: {

@@ -4,10 +4,12 @@
  */
 import {
   chmodSync,
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -17,15 +19,19 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildBundle, type BuildOptions } from "../../src/bundle/build.ts";
+import { writeErofs } from "../../src/bundle/erofs-write.ts";
+import { sealImage } from "../../src/bundle/pack.ts";
+import { readPackageTree } from "../../src/bundle/package-tree.ts";
 import { lockKey } from "../../src/bundle/secret-key.ts";
 import { filePieces } from "../../src/bundle/pieces.ts";
 import { readSigned } from "../../src/bundle/read.ts";
 import { Refusal } from "../../src/errors.ts";
 import { chainOf, extendChain, printChain } from "../../src/model/chain.ts";
+import type { Entry } from "../../src/model/manifest.ts";
 import { LEAST, printPublicKeyFile, type SecretKey } from "../../src/model/minisign.ts";
 import { signRecord } from "../../src/model/signed-record.ts";
 import { keyOf } from "./key-example.ts";
@@ -237,6 +243,11 @@ test("a cache that was damaged is not believed", async () => {
   assert.equal(readdirSync(at("damaged/out")), [], "no half of a bundle is left");
 });
 
+const WHITEOUT: Entry = {
+  ...{ path: "", type: "character", mode: 0o600, uid: 0, gid: 0, device: "0:0" },
+};
+const byPath = (a: Entry, b: Entry) => (a.path < b.path ? -1 : 1);
+
 test("an image that is packed already gives the same bundle as its tree", async () => {
   putProject("packed");
   const tree = at("packed/platform/x86_64/extra/nvr-1.0.8.1-7.3-000001");
@@ -245,6 +256,23 @@ test("an image that is packed already gives the same bundle as its tree", async 
   renameSync(at("nvr.img"), `${tree}.img`);
   await done(buildWords("packed"));
   assert.ok(readFileSync(at("packed/out", BUNDLE)).equals(readFileSync(at("first/out", BUNDLE))));
+  // Packed by somebody who does not keep the rules.
+  const { entries } = await readPackageTree(
+    at("first/platform/x86_64/extra", basename(tree)),
+    HERE,
+  );
+  const rogue = [...entries, { ...WHITEOUT, path: "/usr/hidden" }].toSorted(byPath);
+  const handle = openSync(at("rogue.img"), "w+");
+  const content = { root: at("first/platform/x86_64/extra", basename(tree)), entries: rogue };
+  const { blocks } = await writeErofs(handle, { ...content, epoch: 2 ** 31 }, (hex) =>
+    hex.slice(0, 32),
+  );
+  await sealImage(handle, blocks);
+  closeSync(handle);
+  const honest = readFileSync(`${tree}.img`);
+  writeFileSync(`${tree}.img`, readFileSync(at("rogue.img")));
+  assert.match(await refused(buildWords("packed")), /\/usr\/hidden is a whiteout of an overlay/);
+  writeFileSync(`${tree}.img`, honest);
   const image = readFileSync(`${tree}.img`);
   image[image.length >> 1]! ^= 1;
   writeFileSync(`${tree}.img`, image);
