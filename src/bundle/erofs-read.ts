@@ -87,7 +87,7 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
   };
   const list = (node: Node) =>
     decodeDirectory(contentOf(node, MOST_DIRECTORY_BYTES)).filter(({ name }) => {
-      if (name === "" || name.includes("/")) throw new ErofsError("a name is no name");
+      if (name === "" || /[/\0]/.test(name)) throw new ErofsError("a name is no name");
       return name !== "." && name !== "..";
     });
   const describe = async (path: string, node: Node, hash: boolean): Promise<Entry> => {
@@ -115,6 +115,16 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
         const found: { path: string; node: Node }[] = [];
         const directories = [{ path: "", node: nodeAt(superblock.rootNode) }];
         const seen = new Set<number>();
+        const counted = new Set<number>([superblock.rootNode]);
+        let contentBytes = 0;
+        // No content lies in two inodes. Else a small image could hold more names and bytes than any machine can count.
+        const nodeOnce = (number: number): Node => {
+          const node = nodeAt(number);
+          if (!counted.has(number)) contentBytes += node.inode.sizeBytes;
+          counted.add(number);
+          if (contentBytes > wholeBytes) throw new ErofsError("it holds more than its size");
+          return node;
+        };
         found.push({ path: "/", node: directories[0]?.node ?? nodeAt(superblock.rootNode) });
         for (let next = directories.pop(); next; next = directories.pop()) {
           const { path: parent, node } = next;
@@ -122,7 +132,7 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
           if (seen.has(node.number)) throw new ErofsError("a directory lies in two places");
           seen.add(node.number);
           for (const { name, node: number, type } of list(node)) {
-            const child = { path: `${parent}/${name}`, node: nodeAt(number) };
+            const child = { path: `${parent}/${name}`, node: nodeOnce(number) };
             if (child.node.inode.type !== type)
               throw new ErofsError("a directory lies about a type");
             if (Buffer.byteLength(child.path) > MOST_PATH_BYTES) {

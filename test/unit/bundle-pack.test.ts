@@ -452,6 +452,50 @@ test("sizes that point outside cost neither time nor memory", async () => {
   fs.closeSync(handle);
 });
 
+test("an image cannot hold more than its size: neither names nor bytes count twice", async () => {
+  const tree = makeTree({
+    ...SMALL,
+    ...Object.fromEntries(
+      Array.from({ length: 300 }, (_, at) => [`one/a name of a file ${at}`, ""]),
+    ),
+    ...Object.fromEntries(
+      Array.from({ length: 300 }, (_, at) => [`two/a name of a file ${at}`, ""]),
+    ),
+    "three/large": Buffer.alloc(9 * 4096, "l"),
+    "three/other": Buffer.alloc(9 * 4096, "o"),
+  });
+  await pack(tree);
+  const whole = fs.readFileSync(`${tree}.img`);
+  const entriesOf = async (bytes: Buffer) => {
+    const file = join(folder, "overlapping.img");
+    fs.writeFileSync(file, bytes);
+    const handle = fs.openSync(file, "r");
+    const said = await refusal(
+      openErofs(handle, readSuperblock(handle)).readEntries({ hash: false }),
+    );
+    fs.closeSync(handle);
+    return said;
+  };
+  assert.is(await entriesOf(whole), "nothing was refused");
+  // Every compact inode of a large file says that all of the image is its own.
+  const blocks = whole.readUInt32LE(1024 + 36);
+  const claimed = Buffer.from(whole);
+  let changed = 0;
+  for (let at = 4096; at < blocks * 4096; at += 32) {
+    if (whole.readUInt16LE(at) !== 0 || whole.readUInt32LE(at + 8) !== 9 * 4096) continue;
+    claimed.writeUInt32LE(blocks * 4096, at + 8);
+    claimed.writeUInt32LE(0, at + 16);
+    changed += 1;
+  }
+  assert.is(changed, 2);
+  assert.match(await entriesOf(claimed), /it holds more than its size/);
+  // A name with a NUL in it, where it stands in the right order all the same.
+  const name = "a name of a file 290";
+  const cut = Buffer.from(whole);
+  cut[whole.indexOf(name) + name.length - 1] = 0;
+  assert.match(await entriesOf(cut), /a name is no name/);
+});
+
 test("tails of files share blocks: the image is hardly larger than what it holds", async () => {
   const sizes = Array.from({ length: 400 }, (_, index) => 200 + ((index * 977) % 3500));
   const files = Object.fromEntries(
