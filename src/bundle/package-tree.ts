@@ -3,7 +3,7 @@
  * holds what a package must not hold. The rules stand in README.md beside this file.
  * Owns: these rules. Must not write anything.
  */
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import { readTree, walkTree } from "../host/tree.ts";
@@ -52,7 +52,8 @@ export async function readPackageTree(directory: string, rules: TreeRules): Prom
       "--owner-root gives every file to root; or use sudo",
     );
   }
-  refuseMounts(root);
+  // The kernel tells of mounts by their real paths.
+  refuseMounts(realpathSync(root));
   const found = await readTree(root, { hash: false });
   checkEntries(found);
   const times = found.flatMap(({ mtime }) => (mtime === undefined ? [] : [mtime]));

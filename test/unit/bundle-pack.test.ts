@@ -288,6 +288,13 @@ function deepTree(tree: string): void {
   }
 }
 
+test("something mounted in the tree is found, also behind a link that leads to the tree", async () => {
+  const link = join(folder, "link");
+  fs.symlinkSync("/", link);
+  // Every Linux has something mounted there.
+  assert.match(await refusal(readPackageTree(join(link, "dev"), RULES)), /is mounted at \/dev\//);
+});
+
 test("a socket is refused", async () => {
   const tree = makeTree(SMALL);
   const server = createServer().listen(join(tree, "s"));
