@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -18,7 +19,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { harvestRecipe } from "../../src/commands/harvest.ts";
+import { harvestRecipe, type Harvested } from "../../src/commands/harvest.ts";
 import {
   essentialBase,
   readBase,
@@ -150,6 +151,41 @@ test("nothing is followed out of the root", () => {
   assert.is(view.node("/etc/escape")?.target, "/etc/passwd");
   assert.is(view.node("/etc/passwd/below"), undefined);
   rmSync(join(root, "etc/escape"));
+});
+
+test("a link in the middle of a path leads no further out", async () => {
+  const outside = join(folder, "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, "secret"), "of this machine");
+  const hostile = makeRoot("hostile");
+  // Seen from the root it points to itself; seen from here, to this machine's own.
+  const [top = ""] = tmpdir().split("/").filter(Boolean);
+  symlinkSync(`/${top}`, join(hostile, top));
+  const view = viewDirectory(hostile);
+  assert.is(view.node(join(outside, "secret")), undefined);
+  assert.is(view.text(join(outside, "secret")), undefined);
+  assert.equal(view.names(outside), []);
+  const files = [join(outside, "secret")];
+  const wish = { ...recipe, wish: { ...recipe.wish, packages: [], files } };
+  const refused = await harvestRecipe(wish, { ...options, root: hostile }).catch(String);
+  assert.match(String(refused), /the root has no .*secret/);
+});
+
+test("nothing is written through a link that was harvested", async () => {
+  const outside = join(folder, "beside");
+  mkdirSync(outside);
+  for (const link of ["__zshield", "__zshield/package.toml"]) {
+    const hostile = makeRoot(`through-${link.length}`);
+    mkdirSync(dirname(join(hostile, link)), { recursive: true });
+    symlinkSync(link.includes("/") ? join(outside, "file") : outside, join(hostile, link));
+    const wish = { ...recipe, wish: { ...recipe.wish, packages: [], files: ["/__zshield"] } };
+    const out = join(folder, `out-${link.length}`);
+    const done = await harvestRecipe(wish, { ...options, root: hostile, out }).catch(String);
+    if (link === "__zshield") assert.match(String(done), /__zshield is no directory/);
+    else assert.ok(lstatSync(join((done as Harvested).directory, link)).isFile(), String(done));
+    assert.equal(readdirSync(outside), []);
+    assert.not.ok(readdirSync(out).some((name) => name.endsWith(".part")));
+  }
 });
 
 test("this machine's own zstd, with the library that it needs", async () => {

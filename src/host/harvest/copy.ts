@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Refusal } from "../../errors.ts";
 import type { Harvest } from "../../model/harvest.ts";
 import { run } from "../command.ts";
@@ -54,13 +54,11 @@ export async function copyHarvest(
       ],
       { stdin: harvest.take.map(({ path }) => `${path}\0`).join("") },
     );
-    for (const { path, target } of harvest.links) {
-      mkdirSync(dirname(join(making, path)), { recursive: true });
-      symlinkSync(target, join(making, path));
-    }
+    for (const { path, target } of harvest.links) symlinkSync(target, placeIn(making, path));
     for (const [name, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(making, name)), { recursive: true });
-      writeFileSync(join(making, name), text, { mode: 0o644 });
+      const place = placeIn(making, name);
+      rmSync(place, { force: true });
+      writeFileSync(place, text, { mode: 0o644, flag: "wx" });
     }
     await clampTimes(making, newestOf(root, harvest));
     renameSync(making, out);
@@ -68,6 +66,24 @@ export async function copyHarvest(
     rmSync(making, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Makes the directories above. @throws Refusal if a link that was copied would lead out of the tree */
+function placeIn(tree: string, path: string): string {
+  const parts = path.split("/").filter((part) => part !== "");
+  let place = tree;
+  for (const part of parts.slice(0, -1)) {
+    place = join(place, part);
+    const stats = lstatSync(place, { throwIfNoEntry: false });
+    if (!stats) mkdirSync(place);
+    else if (!stats.isDirectory()) {
+      throw new Refusal(
+        `/${parts.join("/")} has to be in the package, but ${place.slice(tree.length)} is no directory`,
+        "leave it: --leave PATH",
+      );
+    }
+  }
+  return join(place, parts.at(-1) ?? "");
 }
 
 function mapping(option: string, numbers: Numbering): string[] {

@@ -10,28 +10,36 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  realpathSync,
   type Stats,
 } from "node:fs";
 import { resolve } from "node:path";
 import { type Elf, parseElf } from "../../model/elf.ts";
 import type { Node, TreeView } from "../../model/harvest.ts";
 import { MIB } from "../../model/size.ts";
+import { parentOf } from "../../model/tree-path.ts";
 
 const MOST_TEXT_BYTES = 16 * MIB;
 const LONGEST_FIRST_LINE = 256;
 
 export function viewDirectory(directory: string): TreeView {
   const top = resolve(directory).replace(/\/+$/, "");
+  const inside = `${(realpathOf(top) ?? top).replace(/\/+$/, "")}/`;
+  // A link in the middle of a path may lead to a directory of this machine, like a link /srv to /srv.
+  const isInside = remember((directory: string): boolean => {
+    const found = realpathOf(top + directory);
+    return found !== undefined && `${found}/`.startsWith(inside);
+  });
   const isFile = (path: string) => view.node(path)?.type === "file";
   const view: TreeView = {
     node: remember((path): Node | undefined => {
       const file = top + path;
-      const stats = statOf(file);
+      const stats = isInside(parentOf(path)) ? statOf(file) : undefined;
       return stats && describe(file, stats);
     }),
     names(path) {
       try {
-        return readdirSync(top + path).sort();
+        return isInside(path) ? readdirSync(top + path).sort() : [];
       } catch {
         return [];
       }
@@ -63,6 +71,15 @@ function remember<T>(ask: (path: string) => T): (path: string) => T {
     known.set(path, found);
     return found;
   };
+}
+
+/** Undefined where there is nothing. */
+function realpathOf(path: string): string | undefined {
+  try {
+    return realpathSync(`${path}/`);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where there is nothing, also where a part of the path is a file. */
