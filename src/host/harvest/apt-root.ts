@@ -4,7 +4,7 @@
  * have really run there and what they make can be seen. No service starts: policy-rc.d forbids it.
  * Owns: that root, its mounts, and that nothing of it is left.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CommandError, Failure, Refusal } from "../../errors.ts";
 import { findTool, query, run } from "../command.ts";
@@ -35,12 +35,13 @@ export async function withInstalled<T>(
   const directory = mkdtempSync(join(options.scratch, ".harvest-"));
   const mounts: string[] = [];
   const mount = async (words: readonly string[], target: string) => {
-    await run(["mount", ...words, target]);
+    // First, since a signal may come before the mount is told of.
     mounts.unshift(target);
+    await run(["mount", ...words, target]);
   };
   const discard = () => {
     for (const target of mounts.splice(0)) Bun.spawnSync(["umount", "--lazy", target]);
-    rmSync(directory, { recursive: true, force: true });
+    removeScratch(directory);
   };
   const stop = () => {
     discard();
@@ -65,6 +66,11 @@ export async function withInstalled<T>(
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
   }
+}
+
+/** What is still mounted below stays, /dev of this machine before all: no other file system is entered. */
+export function removeScratch(directory: string): void {
+  Bun.spawnSync(["rm", "--recursive", "--force", "--one-file-system", "--", directory]);
 }
 
 /** Chooses and fetches; returns the files in the order in which apt would install them. */
