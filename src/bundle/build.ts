@@ -83,10 +83,12 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   await mkdir(out, { recursive: true });
   if (isRelease) await checkReleaseIsNew(out, signed);
   const path = join(out, bundleFileName(manifest.label));
-  await writeBundle(path, signed.layout, ({ sha256 }) => filePieces(blobs.get(sha256) ?? ""));
-  // What was just signed has to be what is read on a device.
-  const bundle = await readBundle(filePieces(path), { name: path, keys: known });
-  return { path, bundle };
+  const openBlob = ({ sha256 }: BlobRecord) => filePieces(blobs.get(sha256) ?? "");
+  await writeBundle(path, signed.layout, openBlob, async (file) => {
+    // What was just signed has to be what is read on a device.
+    await readBundle(filePieces(file), { name: path, keys: known });
+  });
+  return { path, bundle: signed };
 }
 
 /** @throws Refusal if another bundle with this release or a higher one lies there. */

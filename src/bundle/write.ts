@@ -11,15 +11,21 @@ import { blobName, type BundleLayout, type NamedBlob } from "./oci.ts";
 import type { Pieces } from "./pieces.ts";
 import { encodeHeader, END_BYTES, paddingBytes } from "./tar.ts";
 
-/** `openBlob` gives the bytes of a blob. @throws Refusal if they are not those of its digest */
+/**
+ * `openBlob` gives the bytes of a blob; `check` looks at the file before it gets its name.
+ * @throws Refusal if a blob's bytes are not those of its digest
+ */
 export async function writeBundle(
   path: string,
   layout: BundleLayout,
   openBlob: (blob: NamedBlob) => Pieces,
+  check?: (file: string) => Promise<void>,
 ): Promise<void> {
   const making = `${path}.part`;
   try {
-    const file = await open(making, "w", 0o644);
+    // Never through a link that lies there.
+    await rm(making, { force: true });
+    const file = await open(making, "wx", 0o644);
     try {
       // Whatever the umask of the person.
       await file.chmod(0o644);
@@ -28,6 +34,7 @@ export async function writeBundle(
     } finally {
       await file.close();
     }
+    await check?.(making);
     await renameDurably(making, path);
   } finally {
     await rm(making, { force: true });

@@ -3,6 +3,16 @@
  * signature and manifest were right. The attacks are those of reliability.md (rows 14 and 15).
  */
 import { randomBytes } from "node:crypto";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
@@ -11,6 +21,7 @@ import { makeReader } from "../../src/bundle/pieces.ts";
 import { readBlobs, readBundle, readFront, readSigned } from "../../src/bundle/read.ts";
 import { openSigned, signBundle } from "../../src/bundle/signed.ts";
 import { encodeHeader, END_BYTES, entryBytes, paddingBytes } from "../../src/bundle/tar.ts";
+import { writeBundle } from "../../src/bundle/write.ts";
 import { printBundleManifest } from "../../src/model/bundle-manifest.ts";
 import { chainOf, extendChain } from "../../src/model/chain.ts";
 import { printPublicKey } from "../../src/model/minisign.ts";
@@ -439,6 +450,22 @@ test("what is no bundle at all is said to be none", async () => {
   ] as const) {
     assert.match(await whyRefused(stream), reason);
   }
+});
+
+test("a bundle that is not right when it is read again is not there, nor is anything written through a link", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-write-"));
+  const [path, victim] = [join(folder, "x.upt"), join(folder, "victim")];
+  writeFileSync(victim, "mine");
+  symlinkSync(victim, `${path}.part`);
+  const write = (check: (file: string) => Promise<void>) =>
+    writeBundle(path, example.signed.layout, ({ sha256 }) => of(example.blobs.get(sha256)!), check);
+  const said = await write(() => Promise.reject(new Refusal("wrong"))).catch(String);
+  assert.match(String(said), /wrong/);
+  assert.equal(readdirSync(folder), ["victim"]);
+  await write(async (file) => assert.ok(readFileSync(file).equals(example.bytes)));
+  assert.equal(readdirSync(folder).toSorted(), ["victim", "x.upt"]);
+  assert.is(readFileSync(victim, "utf8"), "mine");
+  rmSync(folder, { recursive: true });
 });
 
 test("the stream is let go of, whatever comes of it", async () => {
