@@ -23,6 +23,7 @@ import { MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
 import { hashTreeOf, open } from "./image.ts";
 import { sealImage } from "./pack.ts";
+import { filePieces, makeReader, type Pieces } from "./pieces.ts";
 
 /** README.md has the figures. */
 export const LEVEL = 19;
@@ -36,8 +37,13 @@ export async function compressBlob(image: string, out: string): Promise<BlobReco
 }
 
 /** The first `sizeBytes` of a file as one frame: an image's file system, or all of a boot file. */
-export async function compressFile(
-  path: string,
+export function compressFile(path: string, sizeBytes: number, out: string): Promise<BlobRecord> {
+  return compressPieces(filePieces(path, { position: 0, sizeBytes }), sizeBytes, out);
+}
+
+/** The frame does not depend on how the bytes come. */
+export async function compressPieces(
+  pieces: Pieces,
   sizeBytes: number,
   out: string,
 ): Promise<BlobRecord> {
@@ -46,7 +52,7 @@ export async function compressFile(
   let blobBytes = 0;
   try {
     await pipeline(
-      createReadStream(path, { end: sizeBytes - 1, highWaterMark: PIECE_BYTES }),
+      exactPieces(pieces),
       createZstdCompress({
         pledgedSrcSize: sizeBytes,
         chunkSize: PIECE_BYTES,
@@ -71,6 +77,16 @@ export async function compressFile(
     rmSync(making, { force: true });
   }
   return { sha256: hash.digest("hex"), sizeBytes: blobBytes };
+}
+
+/** zstd ends blocks where its input does, and a read may be short: all but the last have one size. */
+async function* exactPieces(pieces: Pieces): AsyncGenerator<Buffer> {
+  const reader = makeReader(pieces);
+  try {
+    while (!(await reader.isAtEnd())) yield await reader.take(PIECE_BYTES);
+  } finally {
+    await reader.close();
+  }
 }
 
 /** What the manifest says of a package. */

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { compressBlob, expandBlob } from "../../src/bundle/blob.ts";
+import { compressBlob, compressFile, compressPieces, expandBlob } from "../../src/bundle/blob.ts";
 import { encodeSuperblock } from "../../src/bundle/erofs.ts";
 import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
@@ -393,6 +393,21 @@ test("a blob gives the same image again, is the same each time, and nothing else
   }
   function withVerity(change: Partial<typeof verity>) {
     return { ...wanted, image: { ...image, verity: { ...verity, ...change } } };
+  }
+});
+
+test("a blob is the same however short the reads are", async () => {
+  const file = join(folder, "pieces");
+  const bytes = Buffer.from(
+    Array.from({ length: 200_000 }, (_, at) => `${(at * 7919) % 1013} `).join(""),
+  );
+  fs.writeFileSync(file, bytes);
+  const whole = await compressFile(file, bytes.length, `${file}.zst`);
+  for (const length of [5000, 65_536, 3 * MIB]) {
+    const cut = async function* () {
+      for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+    };
+    assert.equal(await compressPieces(cut(), bytes.length, `${file}.cut`), whole, `${length}`);
   }
 });
 
