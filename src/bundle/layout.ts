@@ -22,6 +22,8 @@ export interface Layout {
 const NAME = /^(?:oci-layout|index\.json|blobs\/sha256\/[0-9a-f]{64})$/;
 /** A bundle's has a few hundred bytes for each of 64 platforms at most. */
 const MOST_INDEX_BYTES = 262_144;
+/** No more fit into a manifest: each has two digests of 64 digits there. */
+const MOST_FILES = MOST_FRONT_BYTES / 128;
 /** Of what a tar says in front of an entry that its header has no room for. */
 const MOST_EXTRA_BYTES = 65_536;
 
@@ -55,6 +57,9 @@ function openTar(path: string): Layout {
     for (const { name, position, sizeBytes } of tarFiles(handle, path)) {
       if (!NAME.test(name)) continue;
       if (places.has(name)) throw new Refusal(`${path} has ${name} twice`);
+      if (places.size === MOST_FILES) {
+        throw new Refusal(`${path} has more than ${MOST_FILES} files of a layout`);
+      }
       places.set(name, { position, sizeBytes });
     }
   } finally {

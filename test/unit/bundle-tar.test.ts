@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { openLayout } from "../../src/bundle/layout.ts";
 import { query } from "../../src/host/command.ts";
 import {
   BLOCK_BYTES,
@@ -132,6 +133,29 @@ test("what GNU tar writes is not the permitted form", async () => {
     const block = Buffer.from(await Bun.file(file).arrayBuffer()).subarray(0, BLOCK_BYTES);
     assert.ok("fault" in decodeHeader(block));
   } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a tar of a layout has no more files than a manifest can name", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-tar-"));
+  const file = join(folder, "many.tar");
+  const handle = openSync(file, "w");
+  const names = Array.from({ length: 4096 }, (_, at) => at.toString(16).padStart(64, "0"));
+  try {
+    // Headers alone, 2 MiB at a time; the last one is one too many.
+    for (let part = 0; part < 32; part += 1) {
+      const digit = (0xa0 + part).toString(16);
+      const headers = names.map((name) =>
+        encodeHeader({ name: `blobs/sha256/${digit}${name.slice(2)}`, sizeBytes: 0 }),
+      );
+      writeSync(handle, Buffer.concat(headers));
+    }
+    assert.ok(openLayout(file).sizeOf(`blobs/sha256/bf${"0".repeat(59)}fff`) === 0);
+    writeSync(handle, encodeHeader({ name: "index.json", sizeBytes: 0 }));
+    assert.throws(() => openLayout(file), /has more than 131072 files of a layout/);
+  } finally {
+    closeSync(handle);
     rmSync(folder, { recursive: true });
   }
 });
