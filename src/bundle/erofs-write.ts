@@ -5,7 +5,15 @@
  * Owns: where things lie, and that a file which changes while it is read is noticed. erofs.ts has the bytes.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { Refusal } from "../errors.ts";
 import type { Entry } from "../model/manifest.ts";
 import { MIB } from "../model/size.ts";
@@ -221,9 +229,10 @@ async function copyFile(
   wholeBytes: number,
   take: (piece: Uint8Array, offset: number) => void,
 ): Promise<Buffer> {
-  const handle = openSync(file, "r");
+  const handle = openListed(file);
   try {
     const before = fstatSync(handle, { bigint: true });
+    if (!before.isFile()) throw changed(file);
     const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(1, sizeBytes)));
     let done = 0;
     let tail = Buffer.alloc(0);
@@ -245,6 +254,17 @@ async function copyFile(
     return tail;
   } finally {
     closeSync(handle);
+  }
+}
+
+/** Neither a link nor a pipe that lies there by now is followed or waited for. */
+function openListed(file: string): number {
+  try {
+    return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (["ELOOP", "ENOENT", "ENOTDIR", "ENXIO"].includes(code)) throw changed(file);
+    throw error;
   }
 }
 

@@ -356,6 +356,31 @@ test("a file that changes while it is read, and a tree that gets another file, a
   fs.closeSync(handle);
 });
 
+test("a link, a pipe or a directory that takes the place of a file is neither packed nor waited for", async () => {
+  const file = "usr/sbin/zfs";
+  for (const replace of [
+    (path: string) => fs.symlinkSync("/etc/passwd", path),
+    (path: string) => fs.symlinkSync(`${path}.same`, path),
+    (path: string) => Bun.spawnSync(["mkfifo", path]),
+    (path: string) => fs.mkdirSync(path),
+    () => undefined,
+  ]) {
+    const tree = makeTree(SMALL);
+    const { entries } = await readPackageTree(tree, RULES);
+    const path = join(tree, file);
+    fs.renameSync(path, `${path}.same`);
+    replace(path);
+    // Else a pipe would be waited for, and this test with it.
+    const writer = Bun.spawn(["timeout", "20", "sh", "-c", 'test -p "$0" && exec 3>"$0"', path]);
+    const handle = fs.openSync(`${tree}.img`, "w+");
+    const writing = writeErofs(handle, { root: tree, entries, epoch: EPOCH }, () => "0".repeat(32));
+    assert.match(await refusal(writing), /usr\/sbin\/zfs changed while it was packed/);
+    fs.closeSync(handle);
+    writer.kill();
+    await writer.exited;
+  }
+});
+
 test("a blob gives the same image again, is the same each time, and nothing else is taken", async () => {
   const tree = makeTree(RICH);
   const { image } = await pack(tree);
