@@ -2,7 +2,15 @@
  * Packs a directory as a package's image. Owns: the order of the work, and that the file appears whole or not at all.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import type { ImageRecord } from "../model/bundle-manifest.ts";
@@ -13,7 +21,7 @@ import { MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
 import { writeErofs } from "./erofs-write.ts";
 import { addHashTree, readExactly } from "./hash-tree.ts";
-import { FILE_SYSTEM, hashTreeOf, parsePackage } from "./image.ts";
+import { FILE_SYSTEM, hashTreeOf, MOST_PACKAGE_FILE_BYTES, parsePackage } from "./image.ts";
 import { checkUnchanged, OWN_FILE, readPackageTree, type TreeRules } from "./package-tree.ts";
 
 export interface PackedPackage {
@@ -44,10 +52,14 @@ export async function packTree(
       "zshield package new makes one; src/bundle/README.md says what stands there",
     );
   }
-  const description = parsePackage(
-    readFileSync(join(tree.root, OWN_FILE)),
-    join(directory, OWN_FILE),
-  );
+  const ownFile = join(directory, OWN_FILE);
+  if (statSync(join(tree.root, OWN_FILE)).size > MOST_PACKAGE_FILE_BYTES) {
+    throw new Refusal(
+      `${ownFile} has more than ${MOST_PACKAGE_FILE_BYTES} bytes`,
+      "whoever reads a package takes no more",
+    );
+  }
+  const description = parsePackage(readFileSync(join(tree.root, OWN_FILE)), ownFile);
   const making = `${out}.part`;
   rmSync(making, { force: true });
   const handle = openSync(making, "wx+", 0o644);

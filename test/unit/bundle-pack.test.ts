@@ -563,6 +563,16 @@ test("a tree with nothing but package.toml is a package", async () => {
   assert.equal(paths, ["/", "/__zshield", "/__zshield/package.toml"]);
 });
 
+test("package.toml may be as large as whoever reads it takes, and no larger", async () => {
+  const text = 'format = 1\nversion = "1"\n';
+  const most = makeTree({ "__zshield/package.toml": text.padEnd(65_536, "#") });
+  await pack(most);
+  (await openImage(`${most}.img`)).close();
+  const more = makeTree({ "__zshield/package.toml": text.padEnd(65_537, "#") });
+  assert.match(await refusal(pack(more)), /package\.toml has more than 65536 bytes/);
+  assert.equal(fs.readdirSync(dirname(more)), [NAME]);
+});
+
 test("a sparse file of 256 MiB is packed; reading its image takes less than 128 MiB", async () => {
   const tree = makeTree(SMALL);
   const sparse = join(tree, "sparse");
