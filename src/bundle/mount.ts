@@ -38,7 +38,7 @@ export async function mountImage(
   const loop = (await run(["losetup", "--find", "--show", "--read-only", path])).stdoutTail.trim();
   const name = `zshield-package-${verity.rootHash.slice(0, 16)}-${loop.slice("/dev/".length)}`;
   let isMapped = false;
-  try {
+  const work = async () => {
     if (throughVerity) {
       const table = verityTable(loop, { verity });
       await run(["dmsetup", "create", name, "--readonly", "--table", table]);
@@ -47,9 +47,22 @@ export async function mountImage(
     }
     const device = throughVerity ? `/dev/mapper/${name}` : loop;
     await run(["mount", "-t", FILE_SYSTEM, "-o", OPTIONS, device, resolve(at)]);
-  } finally {
-    // Both stay while something uses them, and go with the last user; or at once if the mount failed.
-    if (isMapped) await run(["dmsetup", "remove", "--deferred", name]);
-    await run(["losetup", "--detach", loop]);
-  }
+  };
+  // Both stay while something uses them, and go with the last user; or at once if the mount failed.
+  await workAndEnd(work, () => [
+    ...(isMapped ? [["dmsetup", "remove", "--deferred", name]] : []),
+    ["losetup", "--detach", loop],
+  ]);
+}
+
+/** All of the commands are run, whatever failed. @throws what failed first */
+export async function workAndEnd(
+  work: () => Promise<void>,
+  endings: () => readonly (readonly string[])[],
+): Promise<void> {
+  const errors: unknown[] = [];
+  const attempt = (act: Promise<unknown>) => act.catch((error: unknown) => errors.push(error));
+  await attempt(work());
+  for (const argv of endings()) await attempt(run(argv));
+  if (errors.length > 0) throw errors[0];
 }
