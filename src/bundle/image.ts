@@ -35,6 +35,8 @@ export interface OpenImage {
   readonly verity: Verity;
   readonly description: PackageDescription;
   readonly files: Erofs;
+  /** Through which all of it was checked; good until `close`. */
+  readonly handle: number;
   close(): void;
 }
 
@@ -71,6 +73,7 @@ export async function openImage(file: string, rootHash?: string): Promise<OpenIm
       verity: { rootHash: found, ...tree },
       description: parsePackage(text, PACKAGE_FILE),
       files,
+      handle,
       close: () => closeSync(handle),
     };
   } catch (error) {

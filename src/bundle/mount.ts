@@ -3,11 +3,12 @@
  * kernel without device-mapper after the whole image has been checked here.
  * Owns: loop device, mapping and mount, and that one `umount` takes all three away.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, fstatSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import { query, run } from "../host/command.ts";
 import { verityTable } from "../host/golden.ts";
+import { decodeDevice } from "./erofs.ts";
 import { FILE_SYSTEM, type Verity } from "./image.ts";
 
 const OPTIONS = "ro,nodev,nosuid";
@@ -20,12 +21,12 @@ export async function whyNoVerity(): Promise<string | undefined> {
   );
 }
 
-/** Without `throughVerity` the image has to be checked before. */
+/** `checked`: a descriptor through which all of the image was checked; without one the kernel checks each block. */
 export async function mountImage(
   file: string,
   at: string,
   verity: Verity,
-  throughVerity: boolean,
+  checked: number | undefined,
 ): Promise<void> {
   if (process.getuid?.() !== 0) throw new Refusal("only root can mount", "use sudo");
   if (!existsSync(at) || readdirSync(at).length > 0) {
@@ -35,10 +36,12 @@ export async function mountImage(
     );
   }
   const path = resolve(file);
+  const throughVerity = checked === undefined;
   const loop = (await run(["losetup", "--find", "--show", "--read-only", path])).stdoutTail.trim();
   const name = `zshield-package-${verity.rootHash.slice(0, 16)}-${loop.slice("/dev/".length)}`;
   let isMapped = false;
   const work = async () => {
+    if (checked !== undefined) await checkBacking(loop, checked, file);
     if (throughVerity) {
       const table = verityTable(loop, { verity });
       await run(["dmsetup", "create", name, "--readonly", "--table", table]);
@@ -53,6 +56,19 @@ export async function mountImage(
     ...(isMapped ? [["dmsetup", "remove", "--deferred", name]] : []),
     ["losetup", "--detach", loop],
   ]);
+}
+
+/** losetup opens the path again. @throws Refusal if something else lies there by now. */
+async function checkBacking(loop: string, checked: number, file: string): Promise<void> {
+  const columns = "BACK-MAJ:MIN,BACK-INO";
+  const said = await query(["losetup", "--list", "--noheadings", "--output", columns, loop]);
+  const { dev, ino } = fstatSync(checked, { bigint: true });
+  const wanted = `${decodeDevice(Number(dev))} ${BigInt.asUintN(64, ino)}`;
+  if (said.trim().replace(/\s+/, " ") === wanted) return;
+  throw new Refusal(
+    `${file} is not the file any more that was checked`,
+    "stop what writes there, and mount again",
+  );
 }
 
 /** All of the commands are run, whatever failed. @throws what failed first */

@@ -3,7 +3,7 @@
  */
 import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { identifyImage, IMAGE_ENDING, openImage, type Verity } from "../bundle/image.ts";
+import { identifyImage, IMAGE_ENDING, openImage } from "../bundle/image.ts";
 import { mountImage, whyNoVerity } from "../bundle/mount.ts";
 import { packTree, sourceDateEpoch } from "../bundle/pack.ts";
 import { Refusal } from "../errors.ts";
@@ -201,16 +201,13 @@ export async function mountPackage(
       "--no-verity checks the whole image once and mounts it without dm-verity",
     );
   }
-  const verity = options.noVerity
-    ? await checkWhole(file, options.rootHash)
-    : identifyImage(file, options.rootHash);
-  await mountImage(file, directory, verity, !options.noVerity);
-  const how = options.noVerity ? "checked once, not at each read" : "checked at each read";
+  const { noVerity, rootHash } = options;
+  if (noVerity) {
+    const image = await openImage(file, rootHash);
+    await mountImage(file, directory, image.verity, image.handle).finally(image.close);
+  } else {
+    await mountImage(file, directory, identifyImage(file, rootHash), undefined);
+  }
+  const how = noVerity ? "checked once, not at each read" : "checked at each read";
   print(`${file} at ${directory}, read-only, ${how}; to end: umount ${directory}`);
-}
-
-async function checkWhole(file: string, rootHash: string | undefined): Promise<Verity> {
-  const image = await openImage(file, rootHash);
-  image.close();
-  return image.verity;
 }

@@ -10,6 +10,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -78,6 +79,26 @@ test("what is mounted is the tree", async () => {
   assert.is(printManifest(found), printManifest(wanted));
   // The loop device went with the mount.
   const { stdout } = await command(["losetup", "--associated", image]);
+  assert.is(stdout, "");
+});
+
+test("what takes the image's place while it is checked is not mounted", async () => {
+  const at = join(folder, "swapped");
+  mkdirSync(at);
+  // So large that others get a turn while it is checked.
+  const large = join(folder, "large", NAME);
+  cpSync(join(tree, "__zshield"), join(large, "__zshield"), { recursive: true });
+  writeFileSync(join(large, "content"), Buffer.alloc(40 * MIB, "c"));
+  const file = `${large}.img`;
+  const { image: wanted } = await packTree(large, NAME, file, RULES);
+  const other = `${file}.other`;
+  cpSync(image, other);
+  const mounting = mountPackage(file, at, { noVerity: true, rootHash: wanted.verity.rootHash });
+  renameSync(other, file);
+  const said = await mounting.then(() => "mounted", String);
+  if (said === "mounted") await command(["umount", at]);
+  assert.match(said, /is not the file any more that was checked/);
+  const { stdout } = await command(["losetup", "--associated", file]);
   assert.is(stdout, "");
 });
 
