@@ -2,16 +2,9 @@
  * Paths inside a tree, absolute and with the root as `/`. Owns: who lies in which directory. Pure.
  */
 import type { Entry } from "../model/manifest.ts";
+import { nameOf, parentOf } from "../model/tree-path.ts";
 
-/** Of the root: the root. */
-export function parentOf(path: string): string {
-  const end = path.lastIndexOf("/");
-  return end <= 0 ? "/" : path.slice(0, end);
-}
-
-export function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
+export { nameOf, parentOf };
 
 /** Path of a directory → what lies directly in it. */
 export function childrenOf(entries: readonly Entry[]): Map<string, Entry[]> {

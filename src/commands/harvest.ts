@@ -60,9 +60,8 @@ export interface Harvested {
 export async function harvestRecipe(recipe: Recipe, options: HarvestOptions): Promise<Harvested> {
   const { wish } = recipe;
   const others = options.others.map(readOther);
-  const present = new Set(others.flatMap(({ packages }) => [...packages]));
   const { installed } = await readPlainRoot(options.root);
-  const absent = [recipe.versionOf, ...wish.packages, ...present].filter(
+  const absent = [recipe.versionOf, ...wish.packages].filter(
     (name) => name !== "" && name !== "*" && !installed.has(name),
   );
   if (!options.apt || absent.length === 0)

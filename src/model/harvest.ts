@@ -48,6 +48,8 @@ export interface Provided {
   readonly name: string;
   /** The distribution's packages in it. */
   readonly packages: ReadonlySet<string>;
+  /** A tree of its own, not a part of the root: what of the root it lacks came later. */
+  readonly isTree: boolean;
   node(path: string): Node | undefined;
   readonly accounts: Accounts;
 }

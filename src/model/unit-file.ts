@@ -47,17 +47,20 @@ export function linksOfUnit(path: string, text: string): UnitLink[] {
   return [...beside("WantedBy", "wants"), ...beside("RequiredBy", "requires"), ...aliases];
 }
 
-/** Whole paths of what a service starts; those that may be absent (`-`) and those with a `%` are left out. */
+/** Whole paths of what a service starts; those that may be absent (`-`, a condition) and those with a `%` are left out. */
 export function programsOfUnit(text: string): string[] {
   const unit = parseUnit(text);
   const lines = ["ExecStart", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop"].flatMap(
     (key) => unit("Service", key),
   );
+  const asked = ["ConditionPathExists", "ConditionFileIsExecutable"].flatMap((key) =>
+    unit("Unit", key),
+  );
   const programs = lines.flatMap((line) => {
     const [, marks = "", program] = /^([-@:+!|]*)"?(\/[^\s"]+)/.exec(line) ?? [];
     return program === undefined || marks.includes("-") || program.includes("%") ? [] : [program];
   });
-  return [...new Set(programs)];
+  return [...new Set(programs)].filter((program) => !asked.includes(program));
 }
 
 /** Users and groups that a service runs as. */

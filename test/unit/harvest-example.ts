@@ -104,7 +104,13 @@ export function makeProvided(
   items: Readonly<Record<string, Item>>,
 ): Provided {
   const view = makeView(items);
-  return { name, packages: new Set(packages), node: view.node, accounts: NO_ACCOUNTS };
+  return {
+    name,
+    isTree: true,
+    packages: new Set(packages),
+    node: view.node,
+    accounts: NO_ACCOUNTS,
+  };
 }
 
 const BASE_ITEMS: Readonly<Record<string, Item>> = {

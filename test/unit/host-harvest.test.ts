@@ -19,7 +19,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { harvestRecipe, type Harvested } from "../../src/commands/harvest.ts";
+import { runHarvest } from "../../src/commands/harvest-words.ts";
+import {
+  type Harvested,
+  harvestLines,
+  harvestRecipe,
+  recipeOf,
+} from "../../src/commands/harvest.ts";
 import {
   essentialBase,
   readBase,
@@ -116,6 +122,53 @@ test("a harvest is a package's directory, whole, and looks the same on any day",
   }
   assert.not.ok(existsSync(`${done.directory}.part`));
   assert.equal([...readOther(done.directory).packages], ["tool"]);
+});
+
+test("what was taken and left is told, the many in one line", async () => {
+  const done = await harvestRecipe(recipe, { ...options, out: join(folder, "told") });
+  assert.equal(harvestLines(done).slice(0, -1), [
+    "package  tool 1.5-2, 3 paths  (asked for)",
+    "taken    2 paths, like /etc/tool.conf  (made by a script)",
+    "left     package dash  (the base has it)",
+    "left     /bin  (the base has it)",
+    "left     2 paths, like /usr/share/doc  (documents)",
+    "left     /var/lib/dpkg/info/tool:amd64.list  (state: made when it runs)",
+  ]);
+});
+
+test("the words of the command line make a recipe, or are refused", () => {
+  const patterns = { keep: [], leave: [], without: [], enable: [], disable: [] };
+  const none = {
+    packages: [],
+    list: undefined,
+    name: undefined,
+    sequence: undefined,
+    revision: undefined,
+    mask: undefined,
+    patterns,
+  };
+  const made = recipeOf({ ...none, packages: ["tool", "more"], sequence: "7", mask: "00000A" });
+  assert.is(made.name, "tool");
+  assert.is(made.sequence, 7);
+  assert.is(made.mask, 10);
+  const list = join(folder, "list");
+  writeFileSync(list, "# why\n/opt/own\n\n/etc/own*\n");
+  assert.equal(recipeOf({ ...none, list, name: "own" }).wish.files, ["/opt/own", "/etc/own*"]);
+  assert.throws(() => recipeOf({ ...none, list }), /needs a --name/);
+  assert.throws(
+    () => recipeOf({ ...none, packages: ["a"], sequence: "-1" }),
+    /--sequence takes a number/,
+  );
+  assert.throws(() => recipeOf({ ...none, packages: ["a"], mask: "A" }), /six hexadecimal digits/);
+  writeFileSync(list, "relative\n");
+  assert.throws(() => recipeOf({ ...none, list, name: "own" }), /"relative" is no absolute path/);
+  for (const [values, words, fault] of [
+    [{}, ["a"], /needs --root/],
+    [{ root: "/", recipe: "x" }, ["a"], /--recipe says it all/],
+    [{ root: "/", recipe: "x", mask: "000000" }, [], /so no mask/],
+  ] as [Record<string, string>, string[], RegExp][]) {
+    assert.throws(() => runHarvest(values, words), fault);
+  }
 });
 
 test("what is there already is not written over", async () => {

@@ -180,7 +180,7 @@ test("ld.so.conf with what it includes, and run paths", () => {
 
 test("units: links of [Install], programs, accounts", () => {
   const text =
-    "[Unit]\nWantedBy=no\n[Service]\nUser=web\nGroup=\nSupplementaryGroups=a b\nExecStart=-/opt/absent\n" +
+    "[Unit]\nWantedBy=no\nConditionFileIsExecutable=/etc/rc.local\n[Service]\nExecStart=/etc/rc.local\nUser=web\nGroup=\nSupplementaryGroups=a b\nExecStart=-/opt/absent\n" +
     'ExecStartPre=+/usr/sbin/web -t \\\n -q\nExecReload="/usr/bin/web reload"\n[Install]\nWantedBy=a.target b.target\nAlias=w.service\n';
   const path = "/usr/lib/systemd/system/web.service";
   assert.equal(linksOfUnit(path, text), [

@@ -6,12 +6,14 @@ import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
 import type { Harvest, HarvestWish } from "../../src/model/harvest.ts";
 import { renumber } from "../../src/plan/harvest/accounts.ts";
+import { whatIsMissing } from "../../src/plan/harvest/complete.ts";
 import { planHarvest } from "../../src/plan/harvest/harvest.ts";
 import {
   BASE,
   makeFacts,
   makePackage,
   makeProvided,
+  makeView,
   WEB_FACTS,
   WEB_ITEMS,
   WEB_PACKAGES,
@@ -138,6 +140,12 @@ test("what scripts made is taken only if all packages of the root are known", ()
   assert.match(found.notices.join(), /cannot be told apart from what those of stranger made/);
 });
 
+test("without a base of its own nothing is known of what scripts made", () => {
+  const found = web({}, [{ ...BASE, isTree: false }]);
+  assert.is(whyOf(found, "/etc/web/made.conf"), undefined);
+  assert.match(found.notices.join(), /cannot be told apart without --base/);
+});
+
 test("another package of ours that has a dependency becomes a need", () => {
   const other = makeProvided("page", ["libpage1"], {
     "/usr/lib/x86_64-linux-gnu/libpage.so.1": { target: "libpage.so.1.2" },
@@ -224,6 +232,30 @@ test("what is not there is refused by name", () => {
       error instanceof Refusal && error.message === "the root has no package nothing",
   );
   assert.throws(() => web({ files: ["/etc/none*"] }), /the root has no \/etc\/none\*/);
+});
+
+test("a package is whole with what lies below it, and not without", () => {
+  const own = makeView({
+    "/usr/sbin/web": { needs: ["libc.so.6", "libpage.so.1"] },
+    "/usr/bin/web-log": { text: "#!/usr/bin/env -S lang -w\n" },
+    "/usr/lib/systemd/system/web.service": {
+      text: "[Service]\nExecStart=/usr/sbin/web\nExecStop=/usr/bin/gone\n",
+    },
+    "/usr/lib/web/plugin.so": { needs: ["private.so"] },
+    "/usr/lib/web/private.so": { needs: [] },
+  });
+  const base = makeView({ "/usr/lib/x86_64-linux-gnu/libc.so.6": { needs: [] } });
+  const page = makeView({
+    "/usr/lib/x86_64-linux-gnu/libpage.so.1": { needs: [] },
+    "/usr/bin/lang": { needs: [] },
+    "/usr/bin/gone": { text: "here\n" },
+  });
+  assert.equal(whatIsMissing(own, [page, base]), []);
+  assert.equal(whatIsMissing(own, [base]), [
+    { path: "/usr/bin/web-log", why: "interpreter lang" },
+    { path: "/usr/lib/systemd/system/web.service", why: "program /usr/bin/gone" },
+    { path: "/usr/sbin/web", why: "library libpage.so.1" },
+  ]);
 });
 
 test.run();

@@ -19,6 +19,7 @@ export interface AptOptions {
 }
 
 const MOST_MS = 3600_000;
+const MOST_PASSES = 4;
 
 /** Calls `work` with a root that has the packages. @throws Refusal, Failure */
 export async function withInstalled<T>(
@@ -139,17 +140,35 @@ async function install(
   const options = { timeoutMs: MOST_MS, ...(log ? { log } : {}) };
   try {
     if (debs.length === 0) return;
-    // Pre-Depends may want one configured before the next is unpacked: what failed at first is taken again.
-    await run([...dpkg, "--install", ...debs], options).catch(async () => {
+    // Pre-Depends want one configured before the next is unpacked; apt would sort that out, dpkg takes what it can.
+    for (let pass = 1; pass < MOST_PASSES; pass += 1) {
+      const isDone = await run(
+        [...dpkg, "--skip-same-version", "--install", ...debs],
+        options,
+      ).then(
+        () => true,
+        () => false,
+      );
+      if (isDone) break;
       await run([...dpkg, "--configure", "--pending"], options).catch(() => undefined);
-      await run([...dpkg, "--install", "--skip-same-version", ...debs], options);
-    });
-    await run([...dpkg, "--configure", "--pending"], options);
+    }
+    await run([...dpkg, "--skip-same-version", "--install", ...debs], options);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new Failure(
-      `dpkg could not install the packages: ${error.stderrTail.trim().split("\n").slice(-5).join("; ")}`,
+      `dpkg could not install the packages: ${tellErrors(error.stderrTail)}`,
       "the root itself was not changed",
     );
   }
+}
+
+function tellErrors(text: string): string {
+  const lines = text
+    .trim()
+    .split("\n")
+    .filter((line) => !/already installed, skipping$/.test(line));
+  return lines
+    .slice(-8)
+    .map((line) => line.trim())
+    .join("; ");
 }

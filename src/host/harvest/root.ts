@@ -102,6 +102,7 @@ export async function readBase(directory: string): Promise<Provided> {
   const paper = view.text(`/${HARVEST_FILE}`);
   return {
     name: "",
+    isTree: true,
     packages: new Set(installed?.keys() ?? parseHarvestPaper(paper ?? "") ?? []),
     node: (path) => view.node(path),
     accounts: accountsOf(view),
@@ -117,6 +118,7 @@ export function essentialBase({ view, installed, accounts }: RootFacts): Provide
   const groups = accounts.groups.filter(({ gid }) => gid < 100 || gid === 65534);
   return {
     name: "",
+    isTree: false,
     packages,
     // Lists may name a path through a link of a merged /usr.
     node: (path) =>
@@ -142,6 +144,7 @@ export function readOther(directory: string): Provided {
     lines.flatMap((line) => (line.startsWith(`${kind} `) ? [line.split(/\s+/)[1] ?? ""] : []));
   return {
     name,
+    isTree: true,
     packages: new Set(parseHarvestPaper(view.text(`/${HARVEST_FILE}`) ?? "") ?? []),
     node: (path) => view.node(path),
     accounts: {

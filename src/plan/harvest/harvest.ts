@@ -26,6 +26,7 @@ import {
   UNIT_DIRECTORIES,
 } from "../../model/unit-file.ts";
 import { planAccounts } from "./accounts.ts";
+import { programOf } from "./complete.ts";
 import { makeLibraries } from "./libraries.ts";
 import { makePaths } from "./paths.ts";
 import { INSTALLERS, SHARED_CACHES, whyLeftMade, whyLeftOwned } from "./rules.ts";
@@ -79,7 +80,12 @@ export function planHarvest(
       const isLicence = parentOf(path) === "/usr/share/doc" && node.type === "symlink";
       if (reason !== undefined && !isLicence) return void leave.set(path, reason);
       const from = providerOf(path);
-      if (from) return void (node.type === "directory" || leave.set(path, whyProvided(from)));
+      if (from && node.type === "directory") return;
+      if (from) {
+        use(from);
+        leave.set(path, whyProvided(from));
+        return;
+      }
     }
     leave.delete(path);
     take.set(path, why);
@@ -220,10 +226,8 @@ export function planHarvest(
   };
 
   const wantInterpreter = (path: string, line: string): void => {
-    const [first = "", ...words] = line.trim().split(/\s+/);
-    const isEnv = nameOf(first) === "env";
-    const name = isEnv ? (words.find((word) => !/^-|=/.test(word)) ?? "") : first;
-    if (name === "") return;
+    const name = programOf(line);
+    if (name === undefined) return;
     const places = name.startsWith("/")
       ? [name]
       : PROGRAM_DIRECTORIES.map((place) => `${place}/${name}`);
@@ -289,6 +293,10 @@ export function planHarvest(
 
   const takeMade = (): void => {
     if (wish.packages.length === 0) return;
+    if (provided.some(({ isTree }) => !isTree)) {
+      notices.push("what scripts made cannot be told apart without --base: it is left");
+      return;
+    }
     const without = closureOf([...wish.without, ...INSTALLERS], installed);
     const strangers = [...installed.keys()].filter(
       (name) =>

@@ -33,6 +33,7 @@ const OWNED: Rules = [
     [
       ...["/usr/include", "/usr/lib/pkgconfig", "/usr/share/pkgconfig", "/usr/lib/*/pkgconfig"],
       ...[
+        "/usr/lib/*/perl/*/CORE",
         "/usr/lib/**.a",
         "/usr/lib/**.la",
         "/usr/lib/**.o",
@@ -41,6 +42,7 @@ const OWNED: Rules = [
       ],
     ],
   ],
+  ["for another init", ["/etc/sv", "/etc/init", "/usr/share/runit"]],
   ["directories of the running system", ["/run", "/proc", "/sys", "/dev", "/tmp"]],
 ];
 
@@ -75,7 +77,7 @@ const MADE: Rules = [
       ...[
         "/etc/iscsi/initiatorname.iscsi",
         "/etc/hostid",
-        "/etc/**.pem",
+        "/etc/*/private",
         "/etc/dpkg",
         "/etc/.pwd.lock",
       ],
