@@ -26,6 +26,7 @@ import {
   harvestRecipe,
   recipeOf,
 } from "../../src/commands/harvest.ts";
+import { checkPlaces, forbidServices } from "../../src/host/harvest/apt-root.ts";
 import {
   essentialBase,
   readBase,
@@ -222,6 +223,30 @@ test("a link in the middle of a path leads no further out", async () => {
   const wish = { ...recipe, wish: { ...recipe.wish, packages: [], files } };
   const refused = await harvestRecipe(wish, { ...options, root: hostile }).catch(String);
   assert.match(String(refused), /the root has no .*secret/);
+});
+
+test("nothing is mounted on or written to where a link leads out of the throw-away root", () => {
+  const places = ["proc", "dev", "tmp", "run", "usr", "usr/sbin", "var", "var/lib/dpkg", "var/log"];
+  for (const [index, place] of places.entries()) {
+    for (const target of [folder, join(folder, "nowhere"), "../".repeat(30) + folder]) {
+      const hostile = join(folder, `places-${index}`);
+      mkdirSync(dirname(join(hostile, place)), { recursive: true });
+      symlinkSync(target, join(hostile, place));
+      assert.throws(() => checkPlaces(hostile), new RegExp(`^/${place} of the root is a link to `));
+      rmSync(hostile, { recursive: true });
+    }
+  }
+  const merged = join(folder, "places");
+  for (const directory of ["usr/bin", "var/tmp"]) {
+    mkdirSync(join(merged, directory), { recursive: true });
+  }
+  symlinkSync("bin", join(merged, "usr/sbin"));
+  symlinkSync("var/tmp", join(merged, "tmp"));
+  checkPlaces(merged);
+  symlinkSync(join(folder, "started"), join(merged, "usr/bin/policy-rc.d"));
+  forbidServices(merged);
+  assert.not.ok(existsSync(join(folder, "started")));
+  assert.match(readFileSync(join(merged, "usr/bin/policy-rc.d"), "utf8"), /exit 101/);
 });
 
 test("nothing is written through a link that was harvested", async () => {

@@ -4,7 +4,15 @@
  * have really run there and what they make can be seen. No service starts: policy-rc.d forbids it.
  * Owns: that root, its mounts, and that nothing of it is left.
  */
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { CommandError, Failure, Refusal } from "../../errors.ts";
 import { findTool, query, run } from "../command.ts";
@@ -19,6 +27,9 @@ export interface AptOptions {
 }
 
 const MOST_MS = 3600_000;
+/** Of the root, where something is mounted; and where we and dpkg write. */
+const MOUNTED = ["proc", "dev", "tmp", "run"];
+const WRITTEN = ["usr/sbin", "var/lib/dpkg", "var/log"];
 const MOST_PASSES = 4;
 
 /** Calls `work` with a root that has the packages. @throws Refusal, Failure */
@@ -119,19 +130,51 @@ export function debsOf(plan: string): string[] {
   );
 }
 
+/** Links are followed here before anything runs in the root. @throws Refusal naming one that leads out of it */
+export function checkPlaces(root: string): void {
+  const inside = `${realpathSync(root)}/`;
+  for (const place of [...MOUNTED, ...WRITTEN]) {
+    const names = place.split("/");
+    for (const part of names.map((_, index) => names.slice(0, index + 1).join("/"))) {
+      const path = join(root, part);
+      if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
+      if (realpathOf(path)?.startsWith(inside) === true) continue;
+      throw new Refusal(
+        `/${part} of the root is a link to ${readlinkSync(path)}, which leads out of it from here`,
+        "make it a directory, or a link without / in front",
+      );
+    }
+  }
+}
+
+function realpathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Never through a link that lies there. */
+export function forbidServices(root: string): void {
+  const file = join(root, "usr/sbin/policy-rc.d");
+  rmSync(file, { force: true });
+  writeFileSync(file, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
+}
+
 async function install(
   root: string,
   debs: readonly string[],
   { log }: AptOptions,
   mount: (words: readonly string[], target: string) => Promise<void>,
 ): Promise<void> {
-  for (const name of ["proc", "dev", "tmp", "run"])
-    mkdirSync(join(root, name), { recursive: true });
+  checkPlaces(root);
+  for (const name of MOUNTED) mkdirSync(join(root, name), { recursive: true });
   await mount(["--types", "proc", "proc"], join(root, "proc"));
   await mount(["--bind", "/dev"], join(root, "dev"));
   await mount(["--types", "tmpfs", "tmpfs"], join(root, "tmp"));
   await mount(["--types", "tmpfs", "tmpfs"], join(root, "run"));
-  writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  forbidServices(root);
   const dpkg = [
     ...["env", "DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "INITRD=No"],
     ...["dpkg", `--root=${root}`, `--log=${root}/var/log/dpkg.log`, "--force-unsafe-io"],
