@@ -226,12 +226,16 @@ async function runBun(
     timeout: 300_000 * patience,
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
   });
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  const [output] = stripEscapes(`${stdout}\n${stderr}`);
+  let text = "";
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const piece of stream) text += decoder.decode(piece, { stream: true });
+  };
+  const read = Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const code = await child.exited;
+  // What it has started and left behind may hold the pipes for ever.
+  await Promise.race([read, Bun.sleep(3000)]);
+  const [output] = stripEscapes(text);
   return { code, output, seconds: (Date.now() - started) / 1000 };
 }
 
