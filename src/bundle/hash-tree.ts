@@ -1,6 +1,6 @@
 /*
  * The block-hash tree of dm-verity, format 1 with SHA-256 and no superblock: what `veritysetup format` makes, in this
- * process, so that packing and checking need no program, and the tree need not travel.
+ * process, so that packing, checking and applying a difference need no program, and the tree need not travel.
  * Owns: making and checking it, with memory that does not grow with the image. Source: device-mapper/verity.rst.
  */
 import { createHash } from "node:crypto";
@@ -60,12 +60,10 @@ export function topHash(handle: number, dataBlocks: number, salt: string): strin
 }
 
 interface Visitor {
-  /** A finished block of the tree, its place in the file, and the first block whose digest it holds. */
-  onBlock(block: Buffer, position: number, firstHashed: number): void;
+  readonly onBlock: OnTreeBlock;
   readonly onData?: ((piece: Uint8Array) => void) | undefined;
 }
 
-/** One block of each level is in memory; a full one goes to its place, and its digest to the level above. */
 async function hashBlocks(
   handle: number,
   dataBlocks: number,
@@ -73,66 +71,116 @@ async function hashBlocks(
   { onBlock, onData }: Visitor,
 ): Promise<string> {
   if (dataBlocks < 2) throw new Error("a hash tree over less than two blocks has no block itself");
-  const salted = Buffer.alloc(DIGEST_BYTES + BLOCK_BYTES);
-  if (salted.write(saltText, "hex") !== DIGEST_BYTES) throw new Error("a salt has 32 bytes");
-  const sizes = levelSizes(dataBlocks);
-  const levels = sizes.map((_, level) => {
-    const above = sizes.slice(level + 1).reduce((sum, size) => sum + size, 0);
-    return {
-      block: Buffer.alloc(BLOCK_BYTES),
-      /** Digests in `block`. */
-      filled: 0,
-      /** Blocks that are finished. */
-      done: 0,
-      /** The top comes first in the file. */
-      firstBlock: dataBlocks + above,
-    };
-  });
-  const digest = Buffer.alloc(DIGEST_BYTES);
-  // No object for each block: with millions of them they would be most of the memory.
-  const hash = (bytes: Buffer, offset = 0): Buffer => {
-    bytes.copy(salted, DIGEST_BYTES, offset, offset + BLOCK_BYTES);
-    Bun.CryptoHasher.hash("sha256", salted, digest);
-    return digest;
-  };
-  const add = (index: number, value: Uint8Array): void => {
-    const level = levels[index];
+  const salt = Buffer.from(saltText, "hex");
+  if (salt.length !== DIGEST_BYTES) throw new Error("a salt has 32 bytes");
+  const wholeBytes = dataBlocks * BLOCK_BYTES;
+  const tree = new HashTree({ dataBlocks, startByte: wholeBytes, salt }, onBlock);
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let pieces = 0;
+  for (let position = 0; position < wholeBytes; position += PIECE_BYTES) {
+    const part = piece.subarray(0, Math.min(PIECE_BYTES, wholeBytes - position));
+    readExactly(handle, part, part.length, position);
+    onData?.(part);
+    tree.add(part);
+    if ((pieces += 1) % TURN_PIECES === 0) await turn();
+  }
+  return tree.finish();
+}
+
+export interface TreeShape {
+  /** At least 1; a single block has no tree, its digest is the root hash. */
+  readonly dataBlocks: number;
+  /** Where the tree begins in the file. */
+  readonly startByte: number;
+  /** At most a block. */
+  readonly salt: Uint8Array;
+}
+
+/** A finished block of the tree, its place in the file, and the first block whose digest it holds. */
+type OnTreeBlock = (block: Buffer, position: number, firstHashed: number) => void;
+
+interface Level {
+  readonly block: Buffer;
+  /** Digests in `block`. */
+  filled: number;
+  /** Blocks that are finished. */
+  done: number;
+  /** The top comes first in the file. */
+  readonly startByte: number;
+}
+
+/** Over blocks as they come: one block of each level is in memory; a full one goes out, and its digest to the level above. */
+export class HashTree {
+  private readonly levels: readonly Level[];
+  private readonly onBlock: OnTreeBlock;
+  private readonly salted: Buffer;
+  private readonly saltBytes: number;
+  private readonly digest = Buffer.alloc(DIGEST_BYTES);
+  // Images of sparse files are zeros for a great part.
+  private readonly zeros = Buffer.alloc(BLOCK_BYTES);
+  private readonly zeroDigest: Buffer;
+
+  constructor({ dataBlocks, startByte, salt }: TreeShape, onBlock: OnTreeBlock) {
+    const sizes = levelSizes(dataBlocks);
+    this.levels = sizes.map((_, level) => {
+      const above = sizes.slice(level + 1).reduce((sum, size) => sum + size, 0);
+      return {
+        block: Buffer.alloc(BLOCK_BYTES),
+        filled: 0,
+        done: 0,
+        startByte: startByte + above * BLOCK_BYTES,
+      };
+    });
+    this.onBlock = onBlock;
+    this.saltBytes = salt.length;
+    this.salted = Buffer.alloc(salt.length + BLOCK_BYTES);
+    this.salted.set(salt);
+    this.zeroDigest = Buffer.from(this.hash(this.zeros));
+  }
+
+  /** `bytes` are whole blocks. */
+  add(bytes: Uint8Array): void {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let offset = 0; offset < view.length; offset += BLOCK_BYTES) {
+      const isZero = this.zeros.compare(view, offset, offset + BLOCK_BYTES) === 0;
+      this.put(0, isZero ? this.zeroDigest : this.hash(view, offset));
+    }
+  }
+
+  /** After the last block; returns the root hash. */
+  finish(): string {
+    for (const [index, level] of this.levels.entries()) {
+      if (level.filled > 0) this.flush(index, level);
+    }
+    // What was hashed last is the top block.
+    return this.digest.toString("hex");
+  }
+
+  /** No object for each block: with millions of them they would be most of the memory. */
+  private hash(bytes: Buffer, offset = 0): Buffer {
+    bytes.copy(this.salted, this.saltBytes, offset, offset + BLOCK_BYTES);
+    Bun.CryptoHasher.hash("sha256", this.salted, this.digest);
+    return this.digest;
+  }
+
+  private put(index: number, value: Uint8Array): void {
+    const level = this.levels[index];
     if (!level) return;
     level.block.set(value, level.filled * DIGEST_BYTES);
     level.filled += 1;
-    if (level.filled === DIGESTS_PER_BLOCK) finish(index);
-  };
-  const finish = (index: number): void => {
-    const level = levels[index];
-    if (!level) return;
-    const below = levels[index - 1]?.firstBlock ?? 0;
-    const position = (level.firstBlock + level.done) * BLOCK_BYTES;
-    onBlock(level.block, position, below + level.done * DIGESTS_PER_BLOCK);
-    const value = hash(level.block);
+    if (level.filled === DIGESTS_PER_BLOCK) this.flush(index, level);
+  }
+
+  private flush(index: number, level: Level): void {
+    const below = index === 0 ? 0 : (this.levels[index - 1]?.startByte ?? 0) / BLOCK_BYTES;
+    const position = level.startByte + level.done * BLOCK_BYTES;
+    this.onBlock(level.block, position, below + level.done * DIGESTS_PER_BLOCK);
+    const value = this.hash(level.block);
     level.block.fill(0);
     level.filled = 0;
     level.done += 1;
-    add(index + 1, value);
-  };
-  // Images of sparse files are zeros for a great part.
-  const zeros = Buffer.alloc(BLOCK_BYTES);
-  const zeroDigest = Buffer.from(hash(zeros));
-  const piece = Buffer.allocUnsafe(PIECE_BYTES);
-  const wholeBytes = dataBlocks * BLOCK_BYTES;
-  let pieces = 0;
-  for (let position = 0; position < wholeBytes; position += PIECE_BYTES) {
-    const length = Math.min(PIECE_BYTES, wholeBytes - position);
-    readExactly(handle, piece, length, position);
-    onData?.(piece.subarray(0, length));
-    for (let offset = 0; offset < length; offset += BLOCK_BYTES) {
-      const isZero = zeros.compare(piece, offset, offset + BLOCK_BYTES) === 0;
-      add(0, isZero ? zeroDigest : hash(piece, offset));
-    }
-    if ((pieces += 1) % TURN_PIECES === 0) await turn();
+    this.put(index + 1, value);
   }
-  for (const [index, level] of levels.entries()) if (level.filled > 0) finish(index);
-  // What was hashed last is the top block.
-  return digest.toString("hex");
 }
 
 /** @throws Refusal if the file ends before. */

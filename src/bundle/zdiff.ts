@@ -47,6 +47,8 @@
  */
 import { closeSync, fstatSync, openSync, rmSync } from "node:fs";
 import { createHash } from "node:crypto";
+import { BLOCK_BYTES, hashTreeBytes } from "../model/hash-tree.ts";
+import { HashTree } from "./hash-tree.ts";
 import { BitDecoder } from "./zdiff/coder.ts";
 import { readWhole, writeAll } from "./zdiff/files.ts";
 import {
@@ -60,7 +62,6 @@ import {
   STORED,
 } from "./zdiff/format.ts";
 import { codeHeader } from "./zdiff/header.ts";
-import { BLOCK, HashTree, levelsOf } from "./zdiff/hash-tree.ts";
 import { Pressed } from "./zdiff/pressed.ts";
 import { NEAR, PIECE, Transfer } from "./zdiff/transfer.ts";
 
@@ -134,14 +135,14 @@ async function build(
   }
   const { bodyBytes } = header;
   const shape = header.tree && { ...header.tree, startByte: bodyBytes };
-  const wholeBytes = shape === undefined ? bodyBytes : levelsOf(shape).endByte;
+  const wholeBytes = bodyBytes + (shape === undefined ? 0 : hashTreeBytes(shape.dataBlocks));
   if (wholeBytes !== newBytes) {
     throw new Error(`it makes an image of ${wholeBytes} bytes, not ${newBytes}`);
   }
   const output = new Output(
     target,
     shape && new HashTree(shape, (bytes, at) => writeAll(target, bytes, at)),
-    shape === undefined ? 0 : shape.dataBlocks * BLOCK,
+    shape === undefined ? 0 : shape.dataBlocks * BLOCK_BYTES,
   );
   const readOld = windowed(old, oldBytes);
   const transfer = new Transfer(coder, header.tableBits, readOld);

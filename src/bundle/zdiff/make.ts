@@ -2,22 +2,16 @@
  * Makes a difference of kind zdiff1. Owns: the order of writing, and what of the new image a reader can compute again.
  */
 import { closeSync, fstatSync, openSync, rmSync } from "node:fs";
+import { BLOCK_BYTES, hashTreeBytes } from "../../model/hash-tree.ts";
+import { HashTree, type TreeShape } from "../hash-tree.ts";
 import { BitEncoder } from "./coder.ts";
 import { TABLE_BITS_LEAST } from "./content.ts";
 import { AGAIN, COPY, Frame, LITERAL, MAGIC, PATCH, PRESSED, STORED } from "./format.ts";
 import { readerOf, writeAll } from "./files.ts";
 import { codeHeader, type Header } from "./header.ts";
-import { BLOCK, HashTree, levelsOf } from "./hash-tree.ts";
 import { type Planned, planSegments } from "./plan.ts";
 import { Pressed } from "./pressed.ts";
 import { NEAR, PIECE, Transfer } from "./transfer.ts";
-
-export interface Tree {
-  /** Where the hashes begin in the new image; behind dm-verity's superblock where it has one. */
-  readonly startByte: number;
-  readonly dataBlocks: number;
-  readonly salt: Uint8Array;
-}
 
 export interface Figures {
   readonly sizeBytes: number;
@@ -35,7 +29,7 @@ export async function makeDifference(
   oldPath: string,
   newPath: string,
   path: string,
-  { tree, tell = () => undefined }: { tree?: Tree; tell?: (doneBytes: number) => void } = {},
+  { tree, tell = () => undefined }: { tree?: TreeShape; tell?: (doneBytes: number) => void } = {},
 ): Promise<Figures> {
   const files: number[] = [];
   const opened = (name: string, flags: string): number => {
@@ -62,7 +56,7 @@ async function write(
   old: number,
   fresh: number,
   target: number,
-  tree: Tree | undefined,
+  tree: TreeShape | undefined,
   tell: (doneBytes: number) => void,
 ): Promise<Figures> {
   const oldBytes = fstatSync(old).size;
@@ -160,16 +154,17 @@ function tableBitsFor(plan: readonly Planned[]): number {
   return Math.max(TABLE_BITS_LEAST, Math.min(20, Math.ceil(Math.log2(size * 4 + 1))));
 }
 
-function isTreeOf(file: number, newBytes: number, tree: Tree): boolean {
+function isTreeOf(file: number, newBytes: number, tree: TreeShape): boolean {
   const { dataBlocks, startByte } = tree;
-  if (dataBlocks < 1 || startByte % BLOCK !== 0 || dataBlocks * BLOCK > startByte) return false;
-  if (levelsOf(tree).endByte !== newBytes) return false;
+  if (dataBlocks < 1 || startByte % BLOCK_BYTES !== 0) return false;
+  if (dataBlocks * BLOCK_BYTES > startByte) return false;
+  if (startByte + hashTreeBytes(dataBlocks) !== newBytes) return false;
   const read = readerOf(file);
   let isSame = true;
   const hashes = new HashTree(tree, (block, at) => {
-    if (isSame && !read(at, BLOCK).equals(block)) isSame = false;
+    if (isSame && !read(at, BLOCK_BYTES).equals(block)) isSame = false;
   });
-  const whole = dataBlocks * BLOCK;
+  const whole = dataBlocks * BLOCK_BYTES;
   for (let at = 0; at < whole && isSame; at += 1 << 20) {
     hashes.add(read(at, Math.min(1 << 20, whole - at)));
   }
