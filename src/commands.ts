@@ -11,6 +11,7 @@ import { TOOLS } from "./model/tools.ts";
 import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { build, clean, newProject } from "./commands/bundle-build.ts";
+import { applyFile, delta } from "./commands/bundle-delta.ts";
 import { diffFiles, importFile, inspectBundle, verifyFile } from "./commands/bundle.ts";
 import { check } from "./commands/check.ts";
 import { collect } from "./commands/collect.ts";
@@ -244,20 +245,23 @@ export const VERBS: readonly Verb[] = [
       "bundle new DIR | bundle build DIR --key FILE [--chain FILE] [--release] [--out DIR] [--owner-root] [--password-file FILE] | " +
       "bundle clean DIR | bundle verify FILE|- --key PUB… | " +
       "bundle inspect FILE|- [--device RECORD…] [--platform NAME] [--key PUB…] [--json] | " +
-      "bundle diff OLD NEW [--json] | bundle import LAYOUT FILE [--key PUB…]",
+      "bundle diff OLD NEW [--json] | bundle delta OLD NEW FILE.upd [--key PUB…] [--json] | " +
+      "bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR] [--key PUB…] | " +
+      "bundle import LAYOUT FILE [--key PUB…]",
     summary: "one signed file for all customers and platforms: make it, check it, look into it",
     options: {
       key: { type: "string", multiple: true },
       device: { type: "string", multiple: true },
       chain: { type: "string" },
       out: { type: "string" },
+      images: { type: "string" },
       platform: { type: "string" },
       "password-file": { type: "string" },
       release: { type: "boolean" },
       "owner-root": { type: "boolean" },
       json: { type: "boolean" },
     },
-    words: [2, 3],
+    words: [2, 4],
     run: runBundle,
   },
   {
@@ -479,7 +483,7 @@ async function runPackage(values: Values, [what = "", ...words]: readonly string
 async function runBundle(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
   const only = (count: number, ...options: string[]) =>
     checkPart("bundle", what, values, words, { options, words: count });
-  const [file = "", other = ""] = words;
+  const [file = "", other = "", third = ""] = words;
   const isSet = (name: string) => values[name] === true;
   const keys = texts(values["key"]);
   switch (what) {
@@ -518,6 +522,17 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
     case "diff":
       only(2, "json");
       return diffFiles(file, other, isSet("json"));
+    case "delta":
+      only(3, "key", "json");
+      return delta({ older: file, newer: other, out: third }, { keys, json: isSet("json") });
+    case "apply-delta": {
+      only(2, "out", "images", "key");
+      const targets = { out: text(values["out"]), images: text(values["images"]) };
+      if (targets.out === undefined && targets.images === undefined) {
+        throw new UsageError("zshield bundle apply-delta needs --out, --images, or both", "bundle");
+      }
+      return applyFile(file, other, targets, keys);
+    }
     case "import":
       only(2, "key");
       return importFile(file, other, keys);

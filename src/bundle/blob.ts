@@ -9,7 +9,6 @@ import {
   closeSync,
   createReadStream,
   createWriteStream,
-  fsyncSync,
   openSync,
   renameSync,
   rmSync,
@@ -18,7 +17,12 @@ import {
 import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { Refusal, messageOf } from "../errors.ts";
-import type { BlobRecord, ImageRecord, PackageRecord } from "../model/bundle-manifest.ts";
+import type {
+  BlobRecord,
+  BootRecord,
+  ImageRecord,
+  PackageRecord,
+} from "../model/bundle-manifest.ts";
 import { MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
 import { hashTreeOf, open } from "./image.ts";
@@ -89,66 +93,102 @@ async function* exactPieces(pieces: Pieces): AsyncGenerator<Buffer> {
   }
 }
 
-/** What the manifest says of a package. */
-export type Wanted = Pick<PackageRecord, "image" | "blob">;
+/** What the manifest says of a package or a boot file. */
+export type Wanted =
+  Pick<PackageRecord, "image" | "blob"> | Pick<BootRecord, "sha256" | "sizeBytes" | "blob">;
 
-/** Makes the image again. @throws Refusal if blob or image are not the wanted ones; then there is no file. */
-export async function expandBlob(blob: string, out: string, wanted: Wanted): Promise<void> {
+/** Where a blob lies: all of a file, or from `position` on as many bytes as it should have. */
+export interface BlobPlace {
+  /** For what is said. */
+  readonly name: string;
+  readonly path: string;
+  readonly position?: number;
+}
+
+/** Makes again what was packed; it is not flushed. @throws Refusal if blob or content are not the wanted ones; then there is no file. */
+export async function expandBlob(place: BlobPlace, out: string, wanted: Wanted): Promise<void> {
   const making = `${out}.part`;
-  const { hashOffsetBytes, dataBlocks, rootHash } = wanted.image.verity;
-  const hash = createHash("sha256");
-  let sizeBytes = 0;
   try {
-    await pipeline(
-      createReadStream(blob, { highWaterMark: PIECE_BYTES }),
-      async function* (pieces: AsyncIterable<Buffer>) {
-        for await (const piece of pieces) {
-          hash.update(piece);
-          yield piece;
-        }
-      },
-      createZstdDecompress({
-        chunkSize: PIECE_BYTES,
-        params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
-      }),
-      async function* (pieces: AsyncIterable<Buffer>) {
-        for await (const piece of pieces) {
-          sizeBytes += piece.length;
-          if (sizeBytes > hashOffsetBytes) throw new Error("it is longer than it should be");
-          yield piece;
-        }
-        if (sizeBytes < hashOffsetBytes) throw new Error("it is shorter than it should be");
-      },
-      createWriteStream(making),
-    ).catch((error: unknown) => {
-      throw new Refusal(`${blob} cannot be unpacked: ${messageOf(error)}`);
-    });
-    if (hash.digest("hex") !== wanted.blob.sha256) {
-      throw new Refusal(`${blob} is not the blob that was wanted`);
-    }
-    const handle = openSync(making, "r+");
-    try {
-      checkPlan(handle, blob, wanted.image);
-      const found = await sealImage(handle, dataBlocks);
-      if (found.sha256 !== wanted.image.sha256 || found.verity.rootHash !== rootHash) {
-        throw new Refusal(`${blob} does not hold the image that was wanted`);
-      }
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
+    const sha256 = await unpack(place, making, wanted.blob, blobContentBytes(wanted));
+    if ("image" in wanted) await sealWanted(making, place.name, wanted.image);
+    else if (sha256 !== wanted.sha256) throw strange(place.name, "file");
     renameSync(making, out);
   } finally {
     rmSync(making, { force: true });
   }
 }
 
+/** Of what is in the frame: an image has its hash tree behind that. */
+export function blobContentBytes(wanted: Wanted): number {
+  return "image" in wanted ? wanted.image.verity.hashOffsetBytes : wanted.sizeBytes;
+}
+
+/** Returns the digest of what was in the frame. */
+async function unpack(
+  { name, path, position }: BlobPlace,
+  out: string,
+  blob: BlobRecord,
+  contentBytes: number,
+): Promise<string> {
+  const range =
+    position === undefined ? {} : { start: position, end: position + blob.sizeBytes - 1 };
+  const [blobHash, hash] = [createHash("sha256"), createHash("sha256")];
+  let sizeBytes = 0;
+  await pipeline(
+    createReadStream(path, { ...range, highWaterMark: PIECE_BYTES }),
+    async function* (pieces: AsyncIterable<Buffer>) {
+      for await (const piece of pieces) {
+        blobHash.update(piece);
+        yield piece;
+      }
+    },
+    createZstdDecompress({
+      chunkSize: PIECE_BYTES,
+      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+    }),
+    async function* (pieces: AsyncIterable<Buffer>) {
+      for await (const piece of pieces) {
+        sizeBytes += piece.length;
+        if (sizeBytes > contentBytes) throw new Error("it is longer than it should be");
+        hash.update(piece);
+        yield piece;
+      }
+      if (sizeBytes < contentBytes) throw new Error("it is shorter than it should be");
+    },
+    createWriteStream(out),
+  ).catch((error: unknown) => {
+    throw new Refusal(`${name} cannot be unpacked: ${messageOf(error)}`);
+  });
+  if (blobHash.digest("hex") !== blob.sha256) {
+    throw new Refusal(`${name} is not the blob that was wanted`);
+  }
+  return hash.digest("hex");
+}
+
+async function sealWanted(path: string, name: string, wanted: ImageRecord): Promise<void> {
+  const handle = openSync(path, "r+");
+  try {
+    checkPlan(handle, name, wanted);
+    const found = await sealImage(handle, wanted.verity.dataBlocks);
+    const { rootHash } = found.verity;
+    if (found.sha256 !== wanted.sha256 || rootHash !== wanted.verity.rootHash) {
+      throw strange(name, "image");
+    }
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function strange(name: string, what: string): Refusal {
+  return new Refusal(`${name} does not hold the ${what} that was wanted`);
+}
+
 /** @throws Refusal if the numbers are not those that the superblock gives. */
-function checkPlan(handle: number, blob: string, { verity }: ImageRecord): void {
+function checkPlan(handle: number, name: string, { verity }: ImageRecord): void {
   const tree = hashTreeOf(readSuperblock(handle));
   for (const key of ["salt", "dataBlocks", "hashOffsetBytes", "blockBytes"] as const) {
     if (tree[key] !== verity[key]) {
-      throw new Refusal(`${blob} holds an image with the ${key} ${tree[key]}, not ${verity[key]}`);
+      throw new Refusal(`${name} holds an image with the ${key} ${tree[key]}, not ${verity[key]}`);
     }
   }
 }

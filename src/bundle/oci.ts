@@ -15,7 +15,7 @@ import {
   type PlatformRecord,
 } from "../model/bundle-manifest.ts";
 import { parseForeign } from "../model/document.ts";
-import { END_BYTES, entryBytes } from "./tar.ts";
+import { BLOCK_BYTES, END_BYTES, entryBytes } from "./tar.ts";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const IMAGE = "application/vnd.oci.image.manifest.v1+json";
@@ -139,6 +139,17 @@ export function layoutBytes({ front, blobs }: BundleLayout): number {
     ...blobs.map(({ sizeBytes }) => sizeBytes),
   ];
   return sizes.reduce((sum, size) => sum + entryBytes(size), END_BYTES);
+}
+
+/** Where each blob begins in the file, by its digest. */
+export function blobPositions({ front, blobs }: BundleLayout): Map<string, number> {
+  const positions = new Map<string, number>();
+  let position = front.reduce((sum, { bytes }) => sum + entryBytes(bytes.length), 0);
+  for (const { sha256, sizeBytes } of blobs) {
+    positions.set(sha256, position + BLOCK_BYTES);
+    position += entryBytes(sizeBytes);
+  }
+  return positions;
 }
 
 function layersOf({ boot, packages }: PlatformRecord) {

@@ -21,6 +21,15 @@ export async function writeBundle(
   openBlob: (blob: NamedBlob) => Pieces,
   check?: (file: string) => Promise<void>,
 ): Promise<void> {
+  await writePieces(path, bundlePieces(layout, openBlob), check);
+}
+
+/** A file that is there whole, on the disk, or not at all. */
+export async function writePieces(
+  path: string,
+  pieces: Pieces,
+  check?: (file: string) => Promise<void>,
+): Promise<void> {
   const making = `${path}.part`;
   try {
     // Never through a link that lies there.
@@ -29,7 +38,7 @@ export async function writeBundle(
     try {
       // Whatever the umask of the person.
       await file.chmod(0o644);
-      for await (const piece of bundlePieces(layout, openBlob)) await writeAll(file, piece);
+      for await (const piece of pieces) await writeAll(file, piece);
       await file.sync();
     } finally {
       await file.close();

@@ -130,7 +130,7 @@ function readAny(file: string): Promise<SignedBundle> {
   return readSigned(piecesOf(file), { name: nameOf(file), keys: "whoever-signed" });
 }
 
-async function readKeyFiles(files: readonly string[]): Promise<string[]> {
+export async function readKeyFiles(files: readonly string[]): Promise<string[]> {
   const keys: string[] = [];
   for (const file of files)
     keys.push(printPublicKey(parsePublicFile(file, await readSmallFile(file))));
@@ -171,7 +171,7 @@ function platformsOf(
 
 // --- what is printed ---------------------------------------------------------------------------
 
-function titleOf({ manifest: { label, release, securityFloor } }: SignedBundle): string {
+export function titleOf({ manifest: { label, release, securityFloor } }: SignedBundle): string {
   const floor = securityFloor === 0 ? "" : `, security floor ${securityFloor}`;
   return `${label}, release ${release}${floor}`;
 }
@@ -186,7 +186,7 @@ function headLines(bundle: SignedBundle, isKnown: boolean): string[] {
   ];
 }
 
-function signerLines({ signer }: SignedBundle, isKnown: boolean): string[] {
+export function signerLines({ signer }: SignedBundle, isKnown: boolean): string[] {
   const trust = isKnown ? "to whom the given key leads" : "whom nobody has confirmed: no --key";
   return [`signed by  ${signer.id}, sysKey ${sysKeyOf(signer)}, ${trust}`];
 }

@@ -32,11 +32,11 @@ export const PLATFORM_EXPECTED =
 const WHAT = "manifest";
 const MOST_FAULTS = 20;
 
-const Digest = v.pipe(
+export const Digest = v.pipe(
   v.string("must be a text"),
   v.regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits, small letters"),
 );
-const Count = v.pipe(
+export const Count = v.pipe(
   v.number("must be a number"),
   v.safeInteger("must be a whole number below 2^53"),
   v.minValue(1, "must be 1 or more"),
@@ -134,6 +134,27 @@ export function listBlobs({
     }
   }
   return [...blobs.values()];
+}
+
+/** An image or a boot file: what a blob holds. */
+export interface Content {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** The first that has it. */
+  readonly platform: string;
+  readonly item: PackageRecord | BootRecord;
+}
+
+/** Each content once, in the order in which the manifest names them. */
+export function listContents({ platforms }: Pick<BundleManifest, "platforms">): Content[] {
+  const contents = new Map<string, Content>();
+  for (const { name: platform, boot, packages } of platforms) {
+    for (const item of [...boot, ...packages]) {
+      const { sha256, sizeBytes } = "image" in item ? item.image : item;
+      if (!contents.has(sha256)) contents.set(sha256, { sha256, sizeBytes, platform, item });
+    }
+  }
+  return [...contents.values()];
 }
 
 function checkLength(length: number): void {

@@ -394,7 +394,7 @@ test("a blob gives the same image again, is the same each time, and nothing else
   await command(["zstd", "--quiet", "--test", "--memory=8MB", blob]);
 
   const wanted = { image, blob: record };
-  await expandBlob(blob, `${tree}.again`, wanted);
+  await expandBlob({ name: blob, path: blob }, `${tree}.again`, wanted);
   assert.is(digestOf(`${tree}.again`), image.sha256);
 
   const bytes = fs.readFileSync(blob);
@@ -415,7 +415,10 @@ test("a blob gives the same image again, is the same each time, and nothing else
     [bytes, withVerity({ salt: "0".repeat(64) }), /with the salt/],
   ] as const) {
     fs.writeFileSync(`${blob}3`, content);
-    assert.match(await refusal(expandBlob(`${blob}3`, away, record)), sentence);
+    assert.match(
+      await refusal(expandBlob({ name: "x", path: `${blob}3` }, away, record)),
+      sentence,
+    );
     assert.not.ok(fs.existsSync(away) || fs.existsSync(`${away}.part`));
   }
   function withVerity(change: Partial<typeof verity>) {

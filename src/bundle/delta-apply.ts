@@ -1,0 +1,223 @@
+/*
+ * Applies a difference to the older bundle: the newer one's images, each with the digest that its signed manifest names, and on
+ * demand the newer bundle itself.
+ * Owns: that all of it is there in the end, or nothing; one image at a time is worked on, so memory and room do not grow with
+ * the bundle.
+ */
+import { lstatSync, renameSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Refusal, messageOf } from "../errors.ts";
+import { sha256Of } from "../host/digest-files.ts";
+import { renameDurably } from "../host/durable.ts";
+import { listContents, type Content } from "../model/bundle-manifest.ts";
+import { blobContentBytes, compressFile, expandBlob } from "./blob.ts";
+import { readDelta, type PlacedPart } from "./delta-read.ts";
+import { expandContent, openBundle, type OpenBundle } from "./open.ts";
+import { filePieces, type Pieces } from "./pieces.ts";
+import type { SignedBundle } from "./signed.ts";
+import { writeBundle } from "./write.ts";
+import { applyDifference } from "./zdiff.ts";
+
+/** Where what is made goes; at least one of the two. */
+export interface ApplyTargets {
+  /** The newer bundle. */
+  readonly out: string | undefined;
+  /** A directory for images and boot files, each called by its digest. */
+  readonly images: string | undefined;
+}
+
+export interface ApplyOptions {
+  /** Public keys that lead to both bundles; undefined: the newer one follows the older one's last key. */
+  readonly keys: readonly string[] | undefined;
+  /** All of the difference was read and is right; nothing is written yet. */
+  readonly onManifest: (newer: SignedBundle) => void;
+  readonly onContent: (content: Content, how: How) => void;
+}
+
+export type How = "unchanged" | "full" | "zdiff1" | "there already";
+
+/** What the work goes by. */
+interface Work {
+  readonly older: OpenBundle;
+  readonly newer: SignedBundle;
+  readonly deltaPath: string;
+  /** By digests of contents. */
+  readonly parts: ReadonlyMap<string, PlacedPart>;
+  readonly olds: ReadonlyMap<string, Content>;
+  readonly onContent: ApplyOptions["onContent"];
+  /** Directories for what is not done yet. They go whatever happens. */
+  readonly scratch: string[];
+  /** What is new. It goes again if anything fails. */
+  readonly made: string[];
+}
+
+/** @throws Refusal; then nothing of it is left */
+export async function applyDelta(
+  oldPath: string,
+  deltaPath: string,
+  { out, images }: ApplyTargets,
+  { keys, onManifest, onContent }: ApplyOptions,
+): Promise<SignedBundle> {
+  const older = await openBundle(oldPath, keys ?? "whoever-signed");
+  const options = { name: deltaPath, older: older.signed, keys };
+  const { bundle: newer, parts } = await readDelta(filePieces(deltaPath), options);
+  onManifest(newer);
+  const work: Work = {
+    older,
+    newer,
+    deltaPath,
+    parts: new Map(parts.map((placed) => [placed.content.sha256, placed])),
+    olds: new Map(listContents(older.signed.manifest).map((one) => [one.sha256, one])),
+    onContent,
+    scratch: [],
+    made: [],
+  };
+  try {
+    const found = images === undefined ? new Map() : await makeImages(work, images);
+    const file = out === undefined ? undefined : await makeBundle(work, out, found);
+    for (const [sha256, path] of found) await publish(work, path, join(images ?? "", sha256));
+    if (file !== undefined) await publish(work, file, out ?? "");
+    return newer;
+  } catch (error) {
+    for (const path of work.made.toReversed()) await rm(path, { recursive: true, force: true });
+    throw error;
+  } finally {
+    for (const path of work.scratch) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function publish(work: Work, from: string, to: string): Promise<void> {
+  if (from === to) return;
+  work.made.push(to);
+  await renameDurably(from, to);
+}
+
+/** What a run that was cut left there goes. */
+async function makeScratch(work: Work, path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  work.scratch.push(path);
+  await mkdir(path);
+}
+
+/** Every content of the newer bundle: by its digest, where it lies. */
+async function makeImages(work: Work, directory: string): Promise<Map<string, string>> {
+  const first = await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    throw new Refusal(`${directory} cannot be made: ${messageOf(error)}`);
+  });
+  if (first !== undefined) work.made.push(first);
+  const scratch = join(directory, ".part");
+  await makeScratch(work, scratch);
+  const found = new Map<string, string>();
+  for (const content of listContents(work.newer.manifest)) {
+    const { sha256 } = content;
+    const there = join(directory, sha256);
+    const isThere = await hasDigest(there, content);
+    const path = isThere ? there : join(scratch, sha256);
+    work.onContent(content, isThere ? "there already" : howOf(work, content));
+    if (!isThere) await makeContent(work, content, path);
+    found.set(sha256, path);
+  }
+  return found;
+}
+
+async function hasDigest(path: string, { sha256, sizeBytes }: Content): Promise<boolean> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats) return false;
+  if (stats.isFile() && stats.size === sizeBytes && (await sha256Of(path)) === sha256) return true;
+  throw new Refusal(`${path} is not what its name says`, "it is damaged: remove it");
+}
+
+function howOf({ parts }: Work, { sha256 }: Content): How {
+  return parts.get(sha256)?.part.method ?? "unchanged";
+}
+
+/** Writes it to `out`, with the digest that the signed manifest names. @throws Refusal */
+async function makeContent(work: Work, content: Content, out: string): Promise<void> {
+  const { older, deltaPath, parts, olds } = work;
+  const [old, placed] = [olds.get(content.sha256), parts.get(content.sha256)];
+  if (old) return expandContent(older, old, out);
+  if (!placed) throw new Error(`there is no part of ${content.item.name}`);
+  const { part, position } = placed;
+  const name = `the part of ${content.item.name} in ${deltaPath}`;
+  if (part.method === "full") {
+    return expandBlob({ name, path: deltaPath, position }, out, content.item);
+  }
+  const from = olds.get(part.from);
+  if (!from) throw new Error(`there is no ${part.from}`);
+  const [before, making] = [`${out}.old`, `${out}.new`];
+  try {
+    await expandContent(older, from, before);
+    const source = { path: deltaPath, startByte: position, sizeBytes: part.sizeBytes };
+    const { sha256 } = await applyDifference(before, source, making, content.sizeBytes).catch(
+      (error: unknown) => {
+        throw new Refusal(`${name} cannot be applied: ${messageOf(error)}`);
+      },
+    );
+    if (sha256 !== content.sha256) {
+      throw new Refusal(`${name} makes ${sha256}, not ${content.sha256}`);
+    }
+    renameSync(making, out);
+  } finally {
+    for (const path of [before, making]) await rm(path, { force: true });
+  }
+}
+
+// --- the newer bundle itself -------------------------------------------------------------------
+
+type Item = Content["item"];
+
+/** `images`: what was made already. Returns where the bundle lies. */
+async function makeBundle(
+  work: Work,
+  out: string,
+  images: ReadonlyMap<string, string>,
+): Promise<string> {
+  const { older, newer, deltaPath, parts } = work;
+  const scratch = `${out}.part`;
+  await makeScratch(work, scratch);
+  const contents = new Map(listContents(newer.manifest).map((one) => [one.sha256, one]));
+  const items = new Map(
+    newer.manifest.platforms
+      .flatMap(({ boot, packages }): Item[] => [...boot, ...packages])
+      .map((item) => [item.blob.sha256, item]),
+  );
+  const path = join(scratch, "bundle");
+  await writeBundle(path, newer.layout, ({ sha256, sizeBytes }) => {
+    const item = items.get(sha256);
+    const content = item && contents.get("image" in item ? item.image.sha256 : item.sha256);
+    if (!content) throw new Error(`there is no content of ${sha256}`);
+    if (images.size === 0) work.onContent(content, howOf(work, content));
+    const position = older.positions.get(sha256);
+    if (position !== undefined) return filePieces(older.path, { position, sizeBytes });
+    const placed = parts.get(content.sha256);
+    if (placed?.part.sha256 === sha256) {
+      return filePieces(deltaPath, { position: placed.position, sizeBytes });
+    }
+    return packedAgain(work, { content, item }, scratch, images.get(content.sha256));
+  });
+  return path;
+}
+
+/** The blob as it was when the bundle was built. @throws Refusal if it becomes another one here */
+async function* packedAgain(
+  work: Work,
+  { content, item }: { readonly content: Content; readonly item: Item },
+  scratch: string,
+  image: string | undefined,
+): Pieces {
+  const [made, blob] = [join(scratch, "content"), join(scratch, "blob")];
+  try {
+    if (image === undefined) await makeContent(work, content, made);
+    const { sha256 } = await compressFile(image ?? made, blobContentBytes(item), blob);
+    if (sha256 !== item.blob.sha256) {
+      throw new Refusal(
+        `the blob of ${item.name} cannot be made again: compressed here it is ${sha256}, not ${item.blob.sha256}`,
+        `another version of zstd than ours, ${process.versions["zstd"] ?? "unknown"}, made the bundle; its images can be had with --images`,
+      );
+    }
+    yield* filePieces(blob);
+  } finally {
+    for (const path of [made, blob]) await rm(path, { force: true });
+  }
+}
