@@ -12,7 +12,7 @@ import {
   type Delta,
   type DeltaPart,
 } from "../model/bundle-delta.ts";
-import type { Content } from "../model/bundle-manifest.ts";
+import { listContents, type Content } from "../model/bundle-manifest.ts";
 import { decodeText } from "../model/document.ts";
 import { printPublicKey } from "../model/minisign.ts";
 import { readBlob, readEnd, readEntry } from "./entries.ts";
@@ -22,6 +22,9 @@ import { openSigned, type KnownKeys, type SignedBundle } from "./signed.ts";
 import { BLOCK_BYTES } from "./tar.ts";
 
 const FIRST = [DELTA_FILE];
+/** Of delta.json, which is not signed: more of it would only cost memory. */
+const MOST_HEAD_BYTES = 200;
+const MOST_PART_BYTES = 300;
 
 export interface DeltaOptions {
   /** Of the file, for what is said. */
@@ -75,6 +78,10 @@ export async function readDeltaFront(
   const [signature, chain, manifest] = [await next(), await next(), await next()];
   const bundle = openSigned(name, { signature, chain, manifest }, keys ?? keysAfter(older));
   const what = `${DELTA_FILE} in ${name}`;
+  const contents = listContents(bundle.manifest).length;
+  if (text.length > MOST_HEAD_BYTES + contents * MOST_PART_BYTES) {
+    throw new Refusal(`${what} is longer than what it can have to say`);
+  }
   const delta = parseDelta(decodeText(text, what), what);
   if (delta.old !== older.identity) {
     throw new Refusal(

@@ -252,6 +252,7 @@ test("delta.json says what leads from the one to the other, or is refused", asyn
     [{ ...delta, parts: [kernel, zfs] }, /part 3, of onvif-.*, is missing/],
     [{ ...delta, parts: [zfs, kernel, onvif] }, /part 1, of vmlinuz, makes/],
     [{ ...delta, parts: [kernel, zfs, onvif, onvif] }, /has 4 parts, where 3 are needed/],
+    [{ ...delta, parts: [...delta.parts, ...delta.parts] }, /longer than what it can have/],
     [{ ...delta, parts: [kernel, { ...zfs, from: zeros }, onvif] }, /the older bundle has not/],
     [{ ...delta, parts: [kernel, { ...zfs, sizeBytes: 1e9 }, onvif] }, /larger than the whole/],
     [{ ...delta, parts: [kernel, zfs, { ...onvif, sha256: zeros }] }, /is not the blob/],
@@ -265,6 +266,8 @@ test("delta.json says what leads from the one to the other, or is refused", asyn
     const json = { name: DELTA_FILE, bytes: Buffer.from(JSON.stringify(value)) };
     assert.match(await whyRefused(tarOf(entries.with(0, json))), reason);
   }
+  const long = { name: DELTA_FILE, bytes: Buffer.alloc(100_000, "[") };
+  assert.match(await whyRefused(tarOf(entries.with(0, long))), /longer than what it can have/);
   const text = Buffer.concat([Buffer.from(printDelta(delta)), Buffer.from(" ")]);
   const spaced = tarOf(entries.with(0, { name: DELTA_FILE, bytes: text }));
   assert.match(await whyNotApplied(spaced), /one form/);
