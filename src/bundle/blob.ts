@@ -23,7 +23,7 @@ import type {
   ImageRecord,
   PackageRecord,
 } from "../model/bundle-manifest.ts";
-import { MIB } from "../model/size.ts";
+import { KIB, MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
 import { hashTreeOf, open } from "./image.ts";
 import { sealImage } from "./pack.ts";
@@ -34,6 +34,8 @@ export const LEVEL = 19;
 /** 8 MiB: what a receiver needs beside its buffers. */
 const WINDOW_LOG = 23;
 const PIECE_BYTES = MIB;
+/** Smaller: what was read waits for the collector. */
+const EXPAND_BYTES = 128 * KIB;
 
 /** The image must be whole: it is not checked here. */
 export async function compressBlob(image: string, out: string): Promise<BlobRecord> {
@@ -135,7 +137,7 @@ async function unpack(
   const [blobHash, hash] = [createHash("sha256"), createHash("sha256")];
   let sizeBytes = 0;
   await pipeline(
-    createReadStream(path, { ...range, highWaterMark: PIECE_BYTES }),
+    createReadStream(path, { ...range, highWaterMark: EXPAND_BYTES }),
     async function* (pieces: AsyncIterable<Buffer>) {
       for await (const piece of pieces) {
         blobHash.update(piece);
@@ -143,7 +145,7 @@ async function unpack(
       }
     },
     createZstdDecompress({
-      chunkSize: PIECE_BYTES,
+      chunkSize: EXPAND_BYTES,
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
     }),
     async function* (pieces: AsyncIterable<Buffer>) {

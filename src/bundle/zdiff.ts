@@ -81,8 +81,10 @@ export interface Applied {
 const INPUT = 65536;
 const OUTPUT = 1 << 20;
 const WINDOW = 1 << 18;
-/** After so many the collector is called: left to itself it lets views of buffers pile up. */
-const COLLECT_OPERATIONS = 4096;
+/** The collector is called when the process has grown by so much: left to itself it lets views of buffers pile up. */
+const COLLECT_BYTES = 2 << 20;
+/** After so many, and after each turn of the others, that is looked at. */
+const COLLECT_OPERATIONS = 256;
 /** So long nobody else in this process gets a turn. */
 const TURN_MS = 40;
 
@@ -149,8 +151,15 @@ async function build(
   const jobs = new Pressed(bodyBytes);
   let performed = 0;
   let turned = performance.now();
+  let collected = process.memoryUsage.rss();
+  const collect = (): void => {
+    if (process.memoryUsage.rss() < collected + COLLECT_BYTES) return;
+    Bun.gc(true);
+    collected = process.memoryUsage.rss();
+  };
   const turn = async (): Promise<void> => {
     if (performance.now() - turned < TURN_MS) return;
+    collect();
     tell(output.sizeBytes);
     await new Promise((resolve) => void setImmediate(resolve));
     turned = performance.now();
@@ -166,7 +175,7 @@ async function build(
     transfer.begin(segment, start);
     for (const operation of segment.operations) {
       performed += 1;
-      if (performed % COLLECT_OPERATIONS === 0) Bun.gc(true);
+      if (performed % COLLECT_OPERATIONS === 0) collect();
       for (const _ of steps(operation, transfer, readOld, output, jobs)) {
         await turn();
       }
