@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,6 +30,8 @@ import { DELTA_FILE, newContents, printDelta } from "../../src/model/bundle-delt
 import { listContents } from "../../src/model/bundle-manifest.ts";
 import { chainOf, extendChain } from "../../src/model/chain.ts";
 import { printPublicKey, printPublicKeyFile } from "../../src/model/minisign.ts";
+import { MIB } from "../../src/model/size.ts";
+import { command } from "../lab/command.ts";
 import { of, packageOf } from "./bundle-example.ts";
 import {
   buildExample,
@@ -43,7 +46,7 @@ import {
   withPart,
 } from "./delta-example.ts";
 import { keyOf } from "./key-example.ts";
-import { noise } from "./zdiff-example.ts";
+import { noise, programOfFunctions } from "./zdiff-example.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.ts");
 const scratch = mkdtempSync(join(tmpdir(), "zshield-delta-"));
@@ -231,7 +234,7 @@ test("entries that are missing, there twice, strange or in another order: refuse
         tarOf([...entries.slice(0, index), extra, ...entries.slice(index)]),
       );
       assert.ok(why.includes(JSON.stringify(strange)), `${strange} before ${name}: ${why}`);
-      const renamed = await whyNotApplied(tarOf(entries.with(index, { ...extra })));
+      const renamed = await whyRefused(tarOf(entries.with(index, { ...extra })));
       assert.ok(renamed.includes(JSON.stringify(strange)), `${strange} for ${name}: ${renamed}`);
     }
     const [first, next] = [entries[index], entries[index + 1]];
@@ -374,6 +377,37 @@ test("a key that took over is followed; the difference of a newer release to the
   const { sizeBytes } = await makeDelta(newer, older, at("back.upd"), QUIET);
   await apply(at("back.upd"), { out: at("back.upt") }, newer);
   assert.ok(readFileSync(at("back.upt")).equals(readFileSync(older)) && sizeBytes > 0);
+});
+
+test("applying to an image of 160 MiB takes less than 128 MiB of memory", async () => {
+  const [before, after] = ["zfs-1.0.8.1-7.2-000000", "zfs-1.0.8.1-7.3-000000"];
+  const functions = Array.from({ length: 300 }, (_, index) => 1000 + index * 17);
+  const bundleOf = async (name: string, release: number, seeds: readonly number[]) => {
+    const tree = at(`large-${release}`, "platform/x86_64/base", name);
+    mkdirSync(tree, { recursive: true });
+    writeFileSync(join(tree, "sparse"), "begin");
+    truncateSync(join(tree, "sparse"), 160 * MIB);
+    return buildExample(at(`large-${release}`), release, {
+      [`base/${name}/usr/bin/zfs`]: programOfFunctions(seeds),
+    });
+  };
+  const old = await bundleOf(before, 1, functions);
+  const fresh = await bundleOf(after, 2, functions.toSpliced(40, 0, 7777));
+  await makeDelta(old, fresh, at("large.upd"), QUIET);
+  const tellPeak = at("peak.ts");
+  writeFileSync(
+    tellPeak,
+    `process.on("exit", () =>
+      console.error(/VmHWM:.*/.exec(require("node:fs").readFileSync("/proc/self/status", "utf8"))[0]));`,
+  );
+  const words = ["bundle", "apply-delta", old, at("large.upd"), "--images", at("large")];
+  const { stdout, stderr } = await command([
+    ...[process.execPath, "--preload", tellPeak, MAIN, ...words],
+  ]);
+  assert.match(stdout, /zdiff1 +zfs-1\.0\.8\.1-7\.3-000000/);
+  const peak = Number(/VmHWM:\s+(\d+) kB/.exec(stderr)?.[1]) * 1024;
+  assert.ok(peak < 128 * MIB, `${peak / MIB} MiB`);
+  for (const name of ["large", "large-1", "large-2"]) rmSync(at(name), { recursive: true });
 });
 
 test("two equal bundles: nothing is carried", async () => {
