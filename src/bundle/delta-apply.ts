@@ -135,6 +135,8 @@ function howOf({ parts }: Work, { sha256 }: Content): How {
 /** Writes it to `out`, with the digest that the signed manifest names. @throws Refusal */
 async function makeContent(work: Work, content: Content, out: string): Promise<void> {
   const { older, deltaPath, parts, olds } = work;
+  // Left to itself the collector lets buffers, and the tables of one image after another, pile up.
+  Bun.gc(true);
   const [old, placed] = [olds.get(content.sha256), parts.get(content.sha256)];
   if (old) return expandContent(older, old, out);
   if (!placed) throw new Error(`there is no part of ${content.item.name}`);
@@ -148,6 +150,7 @@ async function makeContent(work: Work, content: Content, out: string): Promise<v
   const [before, making] = [`${out}.old`, `${out}.new`];
   try {
     await expandContent(older, from, before);
+    Bun.gc(true);
     const source = { path: deltaPath, startByte: position, sizeBytes: part.sizeBytes };
     const { sha256 } = await applyDifference(before, source, making, content.sizeBytes).catch(
       (error: unknown) => {
