@@ -40,7 +40,8 @@ export function parseElf(read: ReadBytes): Elf | undefined {
   if ((type !== ET_EXEC && type !== ET_DYN) || (is64 && head.length < HEADER_BYTES))
     return undefined;
   const segments = readSegments(read, head, is64);
-  const interpreter = segments.find((segment) => segment.type === PT_INTERP);
+  // Files with debugging information keep the segment, without its bytes.
+  const interpreter = segments.find(({ type, fileBytes }) => type === PT_INTERP && fileBytes > 0);
   const dynamic = segments.find((segment) => segment.type === PT_DYNAMIC);
   const tags = dynamic ? readDynamic(read, dynamic, is64) : [];
   const text = stringsOf(read, segments, tags);

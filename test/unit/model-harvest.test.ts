@@ -150,6 +150,25 @@ test("ELF: the program that runs this test", () => {
   assert.ok(elf?.needed.includes("libc.so.6"));
 });
 
+test("ELF: of a file with debugging information only, no loader is wanted", () => {
+  const [header, segment] = [Buffer.alloc(64), Buffer.alloc(56)];
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  header.writeUInt16LE(3, 16);
+  header.writeUInt16LE(62, 18);
+  header.writeBigUInt64LE(64n, 32);
+  header.writeUInt16LE(56, 54);
+  header.writeUInt16LE(1, 56);
+  segment.writeUInt32LE(3, 0);
+  segment.writeBigUInt64LE(120n, 8);
+  const interpreterOf = (fileBytes: bigint) => {
+    segment.writeBigUInt64LE(fileBytes, 32);
+    const bytes = Buffer.concat([header, segment, Buffer.from("/lib/ld.so\0")]);
+    return parseElf((position, length) => bytes.subarray(position, position + length))?.interpreter;
+  };
+  assert.is(interpreterOf(11n), "/lib/ld.so");
+  assert.is(interpreterOf(0n), undefined);
+});
+
 test("ELF: nothing that is cut off or twisted breaks it", () => {
   const whole = readFileSync(process.execPath).subarray(0, 4096);
   const reader = (bytes: Buffer) => (position: number, length: number) =>

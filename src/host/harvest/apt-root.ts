@@ -5,6 +5,7 @@
  * Owns: that root, its mounts, and that nothing of it is left.
  */
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -39,10 +40,12 @@ export async function withInstalled<T>(
   options: AptOptions,
   work: (root: string) => Promise<T>,
 ): Promise<T> {
-  for (const tool of ["apt-get", "dpkg"]) {
-    if (!findTool(tool)) throw new Refusal(`--apt needs ${tool}`, "it works on Debian and its kin");
-  }
+  if (!findTool("apt-get"))
+    throw new Refusal("--apt needs apt-get", "it works on Debian and its kin");
   if (process.getuid?.() !== 0) throw new Refusal("only root can install into a root", "use sudo");
+  if (!existsSync(join(root, "usr/bin/dpkg"))) {
+    throw new Refusal(`${root} has no dpkg of its own`, "--apt works in a root of Debian");
+  }
   mkdirSync(options.scratch, { recursive: true });
   const directory = mkdtempSync(join(options.scratch, ".harvest-"));
   const mounts: string[] = [];
@@ -63,7 +66,7 @@ export async function withInstalled<T>(
   process.once("SIGTERM", stop);
   try {
     const archives = resolve(options.cache ?? join(directory, "archives"));
-    const debs = await fetch(resolve(root), names, archives, options);
+    const fetched = await fetch(resolve(root), names, archives, options);
     const [upper, workDirectory, merged] = ["upper", "work", "root"].map((name) =>
       join(directory, name),
     );
@@ -71,7 +74,7 @@ export async function withInstalled<T>(
     const place = merged ?? "";
     const layers = `lowerdir=${resolve(root)},upperdir=${upper},workdir=${workDirectory}`;
     await mount(["--types", "overlay", "--options", layers, "overlay"], place);
-    await install(place, debs, options, mount);
+    await install(place, fetched, options, mount);
     return await work(place);
   } finally {
     discard();
@@ -85,13 +88,20 @@ export function removeScratch(directory: string): void {
   Bun.spawnSync(["rm", "--recursive", "--force", "--one-file-system", "--", directory]);
 }
 
-/** Chooses and fetches; returns the files in the order in which apt would install them. */
+interface Fetched {
+  /** The directory. */
+  readonly archives: string;
+  /** Names of files in it, in the order in which apt would install them. */
+  readonly debs: readonly string[];
+}
+
+/** Chooses and fetches. */
 async function fetch(
   root: string,
   names: readonly string[],
   archives: string,
   { configuration }: AptOptions,
-): Promise<string[]> {
+): Promise<Fetched> {
   mkdirSync(join(archives, "partial"), { recursive: true });
   const apt = [
     ...["env", ...(configuration === undefined ? [] : [`APT_CONFIG=${resolve(configuration)}`])],
@@ -112,7 +122,7 @@ async function fetch(
   try {
     await run([...apt, "--download-only", "install", ...names], { timeoutMs: MOST_MS });
     const plan = await query([...apt, "--simulate", "install", ...names], { timeoutMs: MOST_MS });
-    return debsOf(plan).map((name) => join(archives, name));
+    return { archives, debs: debsOf(plan) };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new Refusal(
@@ -162,9 +172,12 @@ export function forbidServices(root: string): void {
   writeFileSync(file, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
 }
 
+/** Where the fetched files are seen inside the root. */
+const DEBS = "tmp/debs";
+
 async function install(
   root: string,
-  debs: readonly string[],
+  { archives, debs }: Fetched,
   { log }: AptOptions,
   mount: (words: readonly string[], target: string) => Promise<void>,
 ): Promise<void> {
@@ -174,34 +187,33 @@ async function install(
   await mount(["--bind", "/dev"], join(root, "dev"));
   await mount(["--types", "tmpfs", "tmpfs"], join(root, "tmp"));
   await mount(["--types", "tmpfs", "tmpfs"], join(root, "run"));
+  mkdirSync(join(root, DEBS));
+  await mount(["--bind", archives], join(root, DEBS));
   forbidServices(root);
+  if (debs.length === 0) return;
+  // The root's own dpkg, so that names of users and groups mean the root's.
   const dpkg = [
-    ...["env", "DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "INITRD=No"],
-    ...["dpkg", `--root=${root}`, `--log=${root}/var/log/dpkg.log`, "--force-unsafe-io"],
-    ...["--force-confdef", "--force-confold"],
+    ...["chroot", root, "/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "INITRD=No"],
+    ...["DEBCONF_NONINTERACTIVE_SEEN=true", "dpkg", "--force-unsafe-io", "--force-confdef"],
+    ...["--force-confold", "--skip-same-version"],
   ];
+  const argv = [...dpkg, "--install", ...debs.map((name) => `/${DEBS}/${name}`)];
   const options = { timeoutMs: MOST_MS, ...(log ? { log } : {}) };
-  try {
-    if (debs.length === 0) return;
-    // Pre-Depends want one configured before the next is unpacked; apt would sort that out, dpkg takes what it can.
-    for (let pass = 1; pass < MOST_PASSES; pass += 1) {
-      const isDone = await run(
-        [...dpkg, "--skip-same-version", "--install", ...debs],
-        options,
-      ).then(
-        () => true,
-        () => false,
-      );
-      if (isDone) break;
+  for (let pass = 1; ; pass += 1) {
+    try {
+      await run(argv, options);
+      return;
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      if (pass === MOST_PASSES) {
+        throw new Failure(
+          `dpkg could not install the packages: ${tellErrors(error.stderrTail)}`,
+          "the root itself was not changed",
+        );
+      }
+      // Pre-Depends want one configured before the next is unpacked; dpkg has taken what it could.
       await run([...dpkg, "--configure", "--pending"], options).catch(() => undefined);
     }
-    await run([...dpkg, "--skip-same-version", "--install", ...debs], options);
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new Failure(
-      `dpkg could not install the packages: ${tellErrors(error.stderrTail)}`,
-      "the root itself was not changed",
-    );
   }
 }
 
