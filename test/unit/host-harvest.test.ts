@@ -2,6 +2,7 @@
  * Harvests on a disk: a small root with a dpkg database, read, decided and copied; and this machine's own root, read only.
  */
 import {
+  cpSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -205,6 +206,26 @@ test("nothing is followed out of the root", () => {
   assert.is(view.node("/etc/escape")?.target, "/etc/passwd");
   assert.is(view.node("/etc/passwd/below"), undefined);
   rmSync(join(root, "etc/escape"));
+});
+
+test("a name that is not UTF-8 is left, and told by name", async () => {
+  const odd = join(folder, "odd");
+  cpSync(root, odd, { recursive: true });
+  const directory = Buffer.concat([Buffer.from(`${join(odd, "etc/tool")}-`), Buffer.from([0xe9])]);
+  mkdirSync(directory);
+  writeFileSync(Buffer.concat([directory, Buffer.from("/below")]), "");
+  const out = join(folder, "out-odd");
+  const done = await harvestRecipe(recipe, { ...options, root: odd, out });
+  const [path, why] = ["/etc/tool-\ufffd", "its name is not UTF-8"];
+  assert.equal(
+    done.harvest.leave.filter((left) => left.why === why),
+    [{ path, why }],
+  );
+  assert.ok(harvestLines(done).some((line) => line.startsWith(`note     ${path} is left`)));
+  assert.equal(readdirSync(join(done.directory, "etc")), ["tool.conf"]);
+  const silent = { ...recipe, wish: { ...recipe.wish, leave: ["/etc/tool-*"] } };
+  const again = await harvestRecipe(silent, { ...options, root: odd, out: `${out}-silent` });
+  assert.equal(again.harvest.notices, []);
 });
 
 test("a link in the middle of a path leads no further out", async () => {

@@ -38,6 +38,7 @@ const HELPER_STATE = "/var/lib/systemd/deb-systemd-helper-enabled";
 const MADE_BELOW = ["/etc", "/opt", "/srv", "/usr", "/var"];
 const ACCOUNT_FILES = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"];
 const BASE = "the base has it";
+const ABSENT = "listed, but not in the root";
 
 /** @throws Refusal if a package that is asked for is not installed, or a path is not there */
 export function planHarvest(
@@ -67,11 +68,17 @@ export function planHarvest(
   const providerOf = (path: string) => provided.find((from) => from.node(path) !== undefined);
   const use = (from: Provided) => from.name !== "" && needs.add(from.name);
 
+  const leaveUnnamed = (path: string) => {
+    leave.set(path, "its name is not UTF-8");
+    if (isLeft(path) !== undefined) return;
+    notices.push(`${path} is left, with all below it: no package has names that are not UTF-8`);
+  };
+
   /** Takes what lies at a path that is real, unless something speaks against it. */
   const claim = (path: string, why: string, isAsked = false): void => {
     if (take.has(path) || (leave.has(path) && !isAsked)) return;
     const node = view.node(path);
-    if (!node) return void leave.set(path, "listed, but not in the root");
+    if (!node) return void (isUnnameable(path) ? leaveUnnamed(path) : leave.set(path, ABSENT));
     const pattern = isLeft(path);
     if (pattern !== undefined) return void leave.set(path, `left as asked: ${pattern}`);
     if (!isAsked) {
@@ -322,7 +329,10 @@ export function planHarvest(
     for (const path of paths.expand(tops).found) {
       if (owned.has(path) || take.has(path) || leave.has(path)) continue;
       const node = view.node(path);
-      if (!node) continue;
+      if (!node) {
+        if (isUnnameable(path)) leaveUnnamed(path);
+        continue;
+      }
       const from = providerOf(path);
       if (from) {
         if (
@@ -395,6 +405,11 @@ export function planHarvest(
     missing: [...missing.values()].sort(byPath),
     notices: [...new Set(notices)],
   };
+}
+
+/** Of a path that was listed and cannot be found: U+FFFD stands where its bytes were no UTF-8. */
+function isUnnameable(path: string): boolean {
+  return path.includes("\ufffd");
 }
 
 function whyProvided(from: Provided): string {
