@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes this machine ready: `sh build/setup.sh npm|unit|card|lab|bench` (without a word: lab).
 # npm: node_modules as package-lock.json says. unit: what packing calls, and what the unit tests compare it with.
-# card: what building a card calls. lab: QEMU as well.
+# card: what building a card or the catalogue calls. lab: QEMU as well.
 # bench: the lab, and what makes the loads of `npm run bench`.
 # Installs what is missing where it may (root), else says the one command that does, and exits 3.
 # Must stay quiet and quick when nothing is missing, and never ask for a package that would push
@@ -71,7 +71,7 @@ fdisk write the partition table of the card (sfdisk)
 cpio pack the rescue initramfs
 rsync copy trees
 kmod index the kernel modules
-util-linux mount namespaces, loop devices
+util-linux mount namespaces, loop devices, the end of programs with their parent (setpriv)
 ca-certificates reach mirrors by https'
 lab_packages='qemu-system-x86 run the virtual machines
 qemu-utils make and compare virtual disks (qemu-img)
@@ -156,7 +156,7 @@ fi
 [ "$what" = unit ] && exit 0
 
 if [ "$(id -u)" != 0 ]; then
-  say "a card is built in a chroot and with loop mounts, which only root may do; use:"
-  printf '  sudo npm run %s\n' "$what" >&2
+  say "this is built in a chroot and with mounts, which only root may do; use:"
+  printf '  sudo npm run %s\n' "${npm_lifecycle_event:-$what}" >&2
   exit 3
 fi

@@ -14,6 +14,7 @@ import {
   readRoot,
   readSystem,
 } from "../host/harvest/root.ts";
+import { hasPrivateMounts, startWithPrivateMounts } from "../host/private-mounts.ts";
 import { assignNumbers, parseNumbers, printNumbers, printSysusers } from "../model/accounts.ts";
 import {
   HARVEST_FILE,
@@ -176,6 +177,10 @@ export async function harvest(
 ): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Refusal("only root can copy files with their owners", "use sudo");
+  }
+  if (options.apt && !hasPrivateMounts()) {
+    process.exitCode = await startWithPrivateMounts();
+    return;
   }
   const done = await harvestRecipe(recipe, options);
   if (options.json) {

@@ -1,52 +1,157 @@
 /*
- * The throw-away root of a harvest: what could not be unmounted is not emptied.
+ * The throw-away root of a harvest: nobody else sees its mounts, they are gone with the process however it ends, and what
+ * could not be unmounted is not emptied.
  */
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { removeScratch, withInstalled } from "../../src/host/harvest/apt-root.ts";
 import { command } from "../lab/command.ts";
-import { dropFolder, forgetMount, makeFolder, registerMount } from "../lab/scratch.ts";
+import {
+  dropFolder,
+  forgetMount,
+  forgetProcess,
+  makeFolder,
+  registerMount,
+  registerProcess,
+} from "../lab/scratch.ts";
 
 const folder = makeFolder("harvest");
 const test = suite("harvest root");
 test.after(() => dropFolder(folder));
 
+const root = makeRoot("plain");
+const scratch = join(folder, "scratch");
+const outside = join(folder, "outside");
+for (const directory of [outside, join(scratch, "lists/partial")]) {
+  mkdirSync(directory, { recursive: true });
+}
+writeFileSync(join(outside, "seen"), "");
+
+function makeRoot(name: string): string {
+  const directory = join(folder, name);
+  for (const place of ["usr/sbin", "usr/bin", "var/lib/dpkg"]) {
+    mkdirSync(join(directory, place), { recursive: true });
+  }
+  for (const file of ["usr/bin/dpkg", "var/lib/dpkg/status"]) {
+    writeFileSync(join(directory, file), "");
+  }
+  return directory;
+}
+
+function start(from: string, ...more: string[]) {
+  const script = join(import.meta.dirname, "installed-root.ts");
+  const words = [process.execPath, script, from, scratch, join(outside, "seen"), ...more];
+  return Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+}
+
+interface Inside {
+  readonly pid: number;
+  readonly isSeen: boolean;
+  readonly mounts: number;
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<Inside> {
+  let text = "";
+  for await (const piece of stream) {
+    text += new TextDecoder().decode(piece);
+    if (text.includes("\n")) break;
+  }
+  return JSON.parse(text) as Inside;
+}
+
+const mountsHere = () =>
+  readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(folder));
+const leftOver = () => readdirSync(scratch).filter((name) => name.startsWith(".harvest-"));
+
+async function ended(pid: number): Promise<boolean> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    // Of one that nobody waited for, an entry without words is there.
+    const words = await Bun.file(`/proc/${pid}/cmdline`)
+      .text()
+      .catch(() => "");
+    if (words === "") return true;
+    await Bun.sleep(50);
+  }
+  return false;
+}
+
 test("what is still mounted keeps its files, and all else goes", async () => {
-  const scratch = join(folder, ".harvest-x");
-  const at = join(scratch, "root/dev");
+  const directory = join(folder, ".harvest-x");
+  const at = join(directory, "root/dev");
   mkdirSync(at, { recursive: true });
-  writeFileSync(join(scratch, "upper"), "");
+  writeFileSync(join(directory, "upper"), "");
   await command(["mount", "-t", "tmpfs", "tmpfs", at]);
   registerMount(at);
   writeFileSync(join(at, "null"), "");
-  removeScratch(scratch);
-  const [isKept, isGone] = [existsSync(join(at, "null")), !existsSync(join(scratch, "upper"))];
+  removeScratch(directory);
+  const [isKept, isGone] = [existsSync(join(at, "null")), !existsSync(join(directory, "upper"))];
   await command(["umount", at]);
   forgetMount(at);
   assert.ok(isKept, "a file of another file system was removed");
   assert.ok(isGone);
-  removeScratch(scratch);
-  assert.not.ok(existsSync(scratch));
+  removeScratch(directory);
+  assert.not.ok(existsSync(directory));
 });
 
 test("a root is refused before anything is mounted where its link leads", async () => {
-  const [root, outside] = [join(folder, "hostile"), join(folder, "outside")];
-  for (const directory of [outside, join(root, "usr/sbin"), join(root, "var/lib/dpkg")]) {
-    mkdirSync(directory, { recursive: true });
-  }
-  writeFileSync(join(root, "var/lib/dpkg/status"), "");
-  writeFileSync(join(outside, "seen"), "");
-  const options = { scratch: join(folder, "scratch"), cache: undefined, configuration: undefined };
-  const isSeen = () =>
-    withInstalled(root, [], options, async () => existsSync(join(outside, "seen")));
-  assert.is(await isSeen(), true);
-  symlinkSync(outside, join(root, "tmp"));
+  const plain = start(root);
+  assert.ok((await firstLine(plain.stdout)).isSeen);
+  assert.is(await plain.exited, 0);
+  assert.equal(leftOver(), []);
+  const hostile = makeRoot("hostile");
+  symlinkSync(outside, join(hostile, "tmp"));
+  const refused = start(hostile);
   assert.match(
-    String(await isSeen().catch(String)),
+    await new Response(refused.stderr).text(),
     /\/tmp of the root is a link to .*outside, which leads/,
   );
+  assert.is(await refused.exited, 3);
+});
+
+for (const which of ["the process that was started", "the one that mounts"]) {
+  test(`SIGKILL of ${which} leaves no mount and no process; the next harvest removes the files`, async () => {
+    const outer = start(root, "hold");
+    registerProcess(outer.pid);
+    const { pid, mounts } = await firstLine(outer.stdout);
+    registerProcess(pid);
+    assert.ok(mounts >= 5, `only ${mounts} mounts inside`);
+    assert.equal(mountsHere(), [], "mounts are seen outside");
+    process.kill(which === "the one that mounts" ? pid : outer.pid, "SIGKILL");
+    await outer.exited;
+    assert.ok(await ended(pid), "the process that mounts lives on");
+    for (const gone of [pid, outer.pid]) forgetProcess(gone);
+    assert.equal(mountsHere(), []);
+    assert.is(leftOver().length, 1);
+    const next = start(root);
+    assert.is(await next.exited, 0);
+    assert.equal(leftOver(), []);
+  });
+}
+
+test("SIGTERM removes the files as well", async () => {
+  const outer = start(root, "hold");
+  registerProcess(outer.pid);
+  registerProcess((await firstLine(outer.stdout)).pid);
+  outer.kill("SIGTERM");
+  assert.is(await outer.exited, 130);
+  assert.equal(leftOver(), []);
+});
+
+test("where others would see its mounts, nothing is mounted", async () => {
+  const options = { scratch, cache: undefined, configuration: undefined };
+  const refused = await withInstalled(root, [], options, async () => "mounted").catch(String);
+  assert.match(refused, /has no mount namespace of its own/);
 });
 
 test.run();

@@ -1,7 +1,8 @@
 /*
  * `--apt`: a throw-away root in which Debian packages are installed as on any Debian, on top of a root that is not
  * changed by it: an overlay. apt of this machine chooses and fetches, dpkg installs, so that the maintainers' scripts
- * have really run there and what they make can be seen. No service starts: policy-rc.d forbids it.
+ * have really run there and what they make can be seen. No service starts: policy-rc.d forbids it. Nobody else sees its
+ * mounts, so that they are gone with this process, however it ends.
  * Owns: that root, its mounts, and that nothing of it is left.
  */
 import {
@@ -9,6 +10,8 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   rmSync,
@@ -17,6 +20,7 @@ import {
 import { join, resolve } from "node:path";
 import { CommandError, Failure, Refusal } from "../../errors.ts";
 import { findTool, query, run } from "../command.ts";
+import { requirePrivateMounts } from "../private-mounts.ts";
 
 export interface AptOptions {
   /** Where the throw-away root may lie, and what was fetched stays, if it is to stay. */
@@ -32,6 +36,7 @@ const MOST_MS = 3600_000;
 const MOUNTED = ["proc", "dev", "tmp", "run"];
 const WRITTEN = ["usr/sbin", "var/lib/dpkg", "var/log"];
 const MOST_PASSES = 4;
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Calls `work` with a root that has the packages. @throws Refusal, Failure */
 export async function withInstalled<T>(
@@ -46,8 +51,10 @@ export async function withInstalled<T>(
   if (!existsSync(join(root, "usr/bin/dpkg"))) {
     throw new Refusal(`${root} has no dpkg of its own`, "--apt works in a root of Debian");
   }
+  requirePrivateMounts();
   mkdirSync(options.scratch, { recursive: true });
-  const directory = mkdtempSync(join(options.scratch, ".harvest-"));
+  dropOrphans(options.scratch);
+  const directory = mkdtempSync(join(options.scratch, `.harvest-${process.pid}-`));
   const mounts: string[] = [];
   const mount = async (words: readonly string[], target: string) => {
     // First, since a signal may come before the mount is told of.
@@ -62,8 +69,8 @@ export async function withInstalled<T>(
     discard();
     process.exit(130);
   };
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  // Not once: with the same signal again before the end, the process would die of it.
+  for (const signal of ENDING) process.on(signal, stop);
   try {
     const archives = resolve(options.cache ?? join(directory, "archives"));
     const fetched = await fetch(resolve(root), names, archives, options);
@@ -78,8 +85,24 @@ export async function withInstalled<T>(
     return await work(place);
   } finally {
     discard();
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    for (const signal of ENDING) process.off(signal, stop);
+  }
+}
+
+/** What a harvest that was killed could not remove: its process is in the name. */
+function dropOrphans(scratch: string): void {
+  for (const name of readdirSync(scratch)) {
+    const pid = /^\.harvest-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(pid)) removeScratch(join(scratch, name));
+  }
+}
+
+/** One that ended and that nobody waited for keeps its number. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
   }
 }
 
@@ -191,9 +214,18 @@ async function install(
   await mount(["--bind", archives], join(root, DEBS));
   forbidServices(root);
   if (debs.length === 0) return;
-  // The root's own dpkg, so that names of users and groups mean the root's.
+  // The root's own dpkg, so that names of users and groups mean the root's. It does not outlive us.
   const dpkg = [
-    ...["chroot", root, "/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "INITRD=No"],
+    ...[
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "chroot",
+      root,
+      "/usr/bin/env",
+      "DEBIAN_FRONTEND=noninteractive",
+      "INITRD=No",
+    ],
     ...["DEBCONF_NONINTERACTIVE_SEEN=true", "dpkg", "--force-unsafe-io", "--force-confdef"],
     ...["--force-confold", "--skip-same-version"],
   ];
