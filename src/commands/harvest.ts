@@ -62,7 +62,7 @@ export async function harvestRecipe(recipe: Recipe, options: HarvestOptions): Pr
   const { wish } = recipe;
   const others = options.others.map(readOther);
   const { installed } = await readPlainRoot(options.root);
-  const absent = [recipe.versionOf, ...wish.packages].filter(
+  const absent = [recipe.versionOf, ...wish.packages, ...recipe.beside].filter(
     (name) => name !== "" && name !== "*" && !installed.has(name),
   );
   if (!options.apt || absent.length === 0)

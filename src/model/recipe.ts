@@ -39,6 +39,7 @@ const RecipeSchema = v.pipe(
     description: v.optional(v.string("must be a text"), ""),
     packages: words,
     with: v.optional(Needs, []),
+    beside: words,
     files: patterns,
     keep: patterns,
     leave: patterns,
@@ -79,6 +80,8 @@ const RecipeSchema = v.pipe(
     },
     /** Names of other recipes, whose packages are there too. */
     with: recipe.with,
+    /** Of the distribution: installed too, for scripts that look for them, but not taken. */
+    beside: recipe.beside,
     /** Of the kind "boot": the name below boot/ → where it lies in the root, once `make` has run there. */
     boot: recipe.boot,
     make: recipe.make,

@@ -251,6 +251,7 @@ test("recipes: defaults, faults, the name of the package", () => {
   );
   assert.is(recipe.mask, 0);
   assert.is(recipe.versionOf, "zfsutils-linux");
+  assert.equal(recipe.beside, []);
   assert.equal(packageFields({ ...recipe, sequence: 7 }, "2.1.11-1+deb12u1", "12"), {
     name: "zfs",
     program: [2, 1],
