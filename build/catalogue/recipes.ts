@@ -1,0 +1,22 @@
+/*
+ * The recipes of the catalogue, as they lie in recipes/. Owns: reading them, and that names and files agree.
+ */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { readRecipe } from "../../src/commands/harvest.ts";
+import { Refusal } from "../../src/errors.ts";
+import type { Recipe } from "../../src/model/recipe.ts";
+
+const DIRECTORY = path.join(import.meta.dirname, "recipes");
+
+/** @throws Refusal naming the file that is wrong */
+export function readRecipes(): Recipe[] {
+  return readdirSync(DIRECTORY)
+    .sort()
+    .map((file) => {
+      const recipe = readRecipe(path.join(DIRECTORY, file));
+      if (file !== `${recipe.name}.toml`)
+        throw new Refusal(`${file} is the recipe of ${recipe.name}`);
+      return recipe;
+    });
+}

@@ -1,0 +1,131 @@
+/*
+ * The catalogue covers the seed's table: each row has a recipe or a reason, and each recipe belongs to a row.
+ */
+import { readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { APPLICATIONS } from "../../build/catalogue/applications.ts";
+import { readRecipes } from "../../build/catalogue/recipes.ts";
+import { printTable } from "../../build/catalogue/table.ts";
+import { explainMask } from "../../src/model/mask.ts";
+import { parseMaskFile } from "../../src/model/mask-file.ts";
+import { parsePackageName, printPackageName } from "../../src/model/package-name.ts";
+import { checkProduct } from "../../src/model/product-toml.ts";
+import { packageFields } from "../../src/model/recipe.ts";
+
+/** The second column of seed 2's last table, as it stands there. */
+const SEED = [
+  ...["grub2", "kernel", "initrd", "system", "libmnl", "driver-wireless", "driver", "udev", "udev"],
+  ...["nvidia", "fsServer", "telnet", "ssh", "network", "iscsiclient", "zabbix", "vsftpd", "zfs"],
+  ...["smb", "nginx", "phpext", "php", "mariadb", "git", "virtual", "ossfs", "lvs", "iptables"],
+  ...["pppd", "pptpd", "ipsec", "xl2tpd", "jpegipp", "ffmpeg", "zos", "mail", "x265", "x264"],
+  ...["wireshark", "valgrind", "tools-oem", "tools", "tc", "rpcapd", "qemu-nbd", "nvidia-tool"],
+  ...["ntp", "ntfs-3g", "nmap", "nft", "ncat", "mysql-upgrade", "mariadbtool", "journalctl"],
+  ...["ipcs", "iopp", "iopp", "opencv", "iftop", "ifstat", "htop", "gitweb", "ftp", "dhsdk"],
+];
+/** What Debian cannot have: somebody's own, or one customer's. */
+const WITHOUT = ["fsServer", "zos", "tools-oem", "dhsdk"];
+
+const VIDEO = new URL("../../build/catalogue/video/", import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, VIDEO), "utf8");
+const recipes = readRecipes();
+
+test("every row of the seed is there, in its order", () => {
+  assert.equal(
+    APPLICATIONS.map(({ name }) => name),
+    SEED,
+  );
+});
+
+test("every row has a recipe, but for those that nobody can give; these say why", () => {
+  const names = new Set(recipes.map(({ name }) => name));
+  for (const { name, recipe, note } of APPLICATIONS) {
+    if (recipe !== undefined) assert.ok(names.has(recipe), `${name}: no recipe ${recipe}`);
+    if (recipe !== name) assert.ok(note, `${name} says nothing`);
+  }
+  const without = APPLICATIONS.filter(({ recipe }) => recipe === undefined);
+  assert.equal(
+    without.map(({ name }) => name),
+    WITHOUT,
+  );
+  const used = new Set(APPLICATIONS.map(({ recipe }) => recipe));
+  assert.equal(
+    recipes.filter(({ name }) => !used.has(name)).map(({ name }) => name),
+    [],
+  );
+});
+
+test("names of recipes are names of packages; what they go with is there", () => {
+  for (const recipe of recipes) {
+    parsePackageName(printPackageName(packageFields(recipe, "1.0", "12")));
+    for (const other of recipe.with) {
+      const found = recipes.find(({ name }) => name === other);
+      assert.ok(found, `${recipe.name}: no ${other}`);
+      assert.ok(
+        found.sequence <= recipe.sequence || found.kind !== recipe.kind,
+        `${recipe.name} comes before ${other}`,
+      );
+    }
+  }
+});
+
+test("a service that is started can be stopped", () => {
+  for (const { name, commands } of recipes) {
+    const starts = commands.start.includes("/usr/bin/systemctl");
+    assert.is(commands.stop.includes("/usr/bin/systemctl"), starts, name);
+  }
+});
+
+test("the video appliance: at least 40 packages, and customers who get different ones", () => {
+  assert.is(checkProduct(Bun.TOML.parse(read("product.toml"))).product, "video");
+  const masks = parseMaskFile(read("mask.txt"), "mask.txt");
+  const bits = new Set(masks.map(({ bit }) => bit));
+  const packages = recipes.filter(({ kind }) => kind !== "boot");
+  assert.ok(packages.length >= 40);
+  for (const { name, mask } of packages) {
+    for (let bit = 0; bit <= 20; bit += 1) {
+      if ((mask >> bit) & 1) assert.ok(bits.has(bit), `${name}: bit ${bit} has no name`);
+    }
+  }
+  const { customer } = Bun.TOML.parse(read("customers.toml")) as {
+    customer: { name: string; mask: string; prefix: string }[];
+  };
+  const taken = customer.map(({ mask, prefix }) =>
+    packages
+      .filter((recipe) => {
+        const prefixes = {
+          packagePrefix: recipe.name.split("-", 1)[0] ?? "",
+          systemPrefix: prefix,
+        };
+        return explainMask(Number.parseInt(mask, 16), recipe.mask, prefixes, masks).needed;
+      })
+      .map(({ name }) => name),
+  );
+  const [recorder = [], branch = []] = taken;
+  assert.ok(recorder.includes("ffmpeg") && recorder.includes("smb") && !recorder.includes("pptpd"));
+  assert.ok(branch.includes("pptpd") && branch.includes("mariadb") && !branch.includes("ffmpeg"));
+  for (const name of ["system", "ssh", "udev"])
+    assert.ok(recorder.includes(name) && branch.includes(name));
+});
+
+test("the table has a line for each row, and a size for each that was made", () => {
+  const lines = printTable([
+    {
+      recipe: "htop",
+      kind: "extra",
+      version: "3.2",
+      blobBytes: 1 << 20,
+      imageBytes: 3 << 20,
+      needs: ["libmnl"],
+      health: "ok",
+    },
+  ]);
+  assert.is(lines.length, SEED.length + 2);
+  assert.ok(lines.includes("| htop | 0.08 | 1.0 | 3.0 | 3.2 | libmnl | ok |  |"));
+  assert.match(
+    lines.find((line) => line.startsWith("| ossfs |")) ?? "",
+    /as `s3fs`: not in Debian/,
+  );
+});
+
+test.run();
