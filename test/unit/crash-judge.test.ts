@@ -14,9 +14,10 @@ import type { Plan } from "../../src/model/step.ts";
 import { CORE_OFFSETS_BYTES } from "../../src/model/boot-sector.ts";
 import { planFactory } from "../../src/plan/factory.ts";
 import { ESP_BYTES, ESP_START_BYTES } from "../../src/plan/layout.ts";
+import { command } from "../lab/command.ts";
 import { DAMAGES, undetectedDamages } from "../lab/broken-disks.ts";
 import { parseVolumes } from "../lab/inspect.ts";
-import { complaintsOf } from "../lab/judge-volumes.ts";
+import { complaintsOf, faultsOfFileSystem } from "../lab/judge-volumes.ts";
 import { INSTALLED, NOTHING, promisesOf, type Promises } from "../lab/promises.ts";
 import { withEnd } from "../lab/recording.ts";
 import { withOpen, writeBytes } from "../lab/sparse.ts";
@@ -154,6 +155,31 @@ test("LVM's metadata: a volume, a snapshot's store, and whether it is being merg
     root,
     { ...snap0, snapshot: { ...snapshot, isMerging: true } },
   ]);
+});
+
+test("e2fsck: a superblock that was torn in two is repaired, and hides no other damage", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-judge-"));
+  const file = join(folder, "volume.img");
+  try {
+    writeFileSync(file, "");
+    truncateSync(file, 32 * MIB);
+    await command(["mkfs.ext4", "-q", "-b", "1024", file]);
+    const volumes = [{ name: "lv-root", uuid: "", startBytes: 0, sizeBytes: 32 * MIB, tags: [] }];
+    const judge = () => faultsOfFileSystem(file, volumes, "lv-root", folder);
+    const spoil = (atBytes: number) =>
+      withOpen(file, "r+", (handle) => writeBytes(handle, atBytes, Buffer.from("half")));
+    assert.equal(await judge(), []);
+    // s_wtime lies in the first sector, the checksum in the second.
+    spoil(1024 + 0x30);
+    assert.match((await command(["e2fsck", "-n", file], { accept: [4, 8] })).stdout, /checksum/);
+    assert.equal(await judge(), []);
+    const { stdout } = await command(["debugfs", "-c", "-R", "imap <2>", file]);
+    const [, block, offset] = /block (\d+), offset (0x[0-9a-f]+)/.exec(stdout) ?? [];
+    spoil(Number(block) * 1024 + Number(offset));
+    assert.ok((await judge()).length > 0, "the root directory is not missed");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("e2fsck: what a replayed journal leaves is no damage, everything else is", () => {
