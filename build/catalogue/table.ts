@@ -13,6 +13,8 @@ export interface Result {
   readonly package?: string;
   readonly version?: string;
   readonly needs?: readonly string[];
+  /** Names of files, of the kind "boot". */
+  readonly boot?: readonly string[];
   readonly treeBytes?: number;
   readonly imageBytes?: number;
   readonly blobBytes?: number;
@@ -24,11 +26,13 @@ export interface Result {
 const megabytes = (bytes: number | undefined) =>
   bytes === undefined ? "" : (bytes / MIB).toFixed(bytes < MIB ? 2 : 1);
 
-/** In the seed's order; Markdown. */
-export function printTable(results: readonly Result[]): string[] {
+/** In the seed's order; Markdown. `isPart`: only the rows of these results. */
+export function printTable(results: readonly Result[], isPart = false): string[] {
   const known = new Map(results.map((result) => [result.recipe, result]));
   const shown = new Set<string>();
-  const rows = APPLICATIONS.map(({ name, seedSize, recipe, note = "" }) => {
+  const rows = APPLICATIONS.filter(
+    ({ recipe }) => !isPart || (recipe !== undefined && known.has(recipe)),
+  ).map(({ name, seedSize, recipe, note = "" }) => {
     const result = recipe === undefined ? undefined : known.get(recipe);
     const isAgain = recipe !== undefined && shown.has(recipe);
     if (recipe !== undefined) shown.add(recipe);
@@ -36,16 +40,16 @@ export function printTable(results: readonly Result[]): string[] {
     const words = [called, isAgain && note === "" ? "named twice in the seed" : note].filter(
       (text) => text !== "",
     );
-    const { version = "", needs = [], imageBytes, blobBytes, health } = result ?? {};
     return [
       name,
       String(seedSize),
-      ...(isAgain
-        ? ["", "", "", "", ""]
-        : [megabytes(blobBytes), megabytes(imageBytes), version, needs.join(", "), health ?? ""]),
+      ...(isAgain ? ["", "", "", "", ""] : cellsOf(result)),
       words.join(": "),
     ];
   });
+  const others = [...known.values()].filter(
+    ({ recipe }) => !APPLICATIONS.some((application) => application.recipe === recipe),
+  );
   const head = [
     "application",
     "seed, MB",
@@ -56,5 +60,27 @@ export function printTable(results: readonly Result[]): string[] {
     "health",
     "note",
   ];
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return [
+    head,
+    head.map(() => "---"),
+    ...rows,
+    ...others.map((result) => [result.recipe, "", ...cellsOf(result), "not in the seed"]),
+  ].map((cells) => `| ${cells.join(" | ")} |`);
+}
+
+/** Blob, image, version, needs, health. */
+function cellsOf(result: Result | undefined): string[] {
+  const { version = "", needs = [], imageBytes, blobBytes } = result ?? {};
+  return [
+    megabytes(blobBytes),
+    megabytes(imageBytes),
+    version,
+    needs.join(", "),
+    result === undefined ? "" : verdictOf(result),
+  ];
+}
+
+function verdictOf({ fault, missing = [], health }: Result): string {
+  if (fault !== undefined) return "not made";
+  return missing.length > 0 ? `not whole: ${missing.length} missing` : (health ?? "");
 }

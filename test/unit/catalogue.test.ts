@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { APPLICATIONS } from "../../build/catalogue/applications.ts";
+import { ONLY_ON_A_DEVICE } from "../../build/catalogue/judge.ts";
+import { inOrder, layersOf, othersOf, wanted } from "../../build/catalogue/order.ts";
 import { readRecipes } from "../../build/catalogue/recipes.ts";
 import { printTable } from "../../build/catalogue/table.ts";
 import { explainMask } from "../../src/model/mask.ts";
@@ -69,6 +71,63 @@ test("names of recipes are names of packages; what they go with is there", () =>
   }
 });
 
+test("every package has a health command, but for drivers; what the builder cannot run says why", () => {
+  const without = recipes.filter(
+    ({ kind, commands }) => kind !== "boot" && commands.health.length === 0,
+  );
+  assert.equal(
+    without.map(({ name }) => name),
+    ["driver-wireless", "driver"],
+  );
+  const packages = recipes.filter(({ kind }) => kind !== "boot");
+  const skipped = Object.entries(ONLY_ON_A_DEVICE);
+  for (const [name, reason] of skipped) {
+    assert.ok(packages.find((recipe) => recipe.name === name)?.commands.health.length, name);
+    assert.ok(reason.length > 10, name);
+  }
+  assert.ok(packages.length - without.length - skipped.length >= 40);
+});
+
+test("what a recipe may need is made before it; some bring the base along, and what they need", () => {
+  const done = inOrder(recipes).map(({ name }) => name);
+  for (const { name, with: others } of recipes) {
+    for (const other of others)
+      assert.ok(done.indexOf(other) < done.indexOf(name), `${name}: ${other}`);
+  }
+  const some = wanted(recipes, ["phpext"]).map(({ name }) => name);
+  for (const name of ["phpext", "php", "system", "udev"]) assert.ok(some.includes(name), name);
+  for (const name of ["htop", "nvidia", "kernel"]) assert.not.ok(some.includes(name), name);
+  assert.throws(() => wanted(recipes, ["absent"]), /there is no recipe absent/);
+});
+
+test("a package lies on what it needs and on the base; without a need it is refused", () => {
+  const one = (name: string, needs: string[]) => {
+    const recipe = recipes.find((found) => found.name === name);
+    assert.ok(recipe, name);
+    return [name, { recipe, needs }] as const;
+  };
+  const built = new Map([
+    one("system", []),
+    one("network", ["libmnl"]),
+    one("libmnl", []),
+    one("ssh", ["network"]),
+    one("htop", []),
+    one("php", ["network"]),
+  ]);
+  const php = built.get("php");
+  assert.ok(php);
+  assert.equal(
+    layersOf(php, built).map(({ recipe }) => recipe.name),
+    ["php", "network", "libmnl", "ssh", "system"],
+  );
+  assert.equal(
+    othersOf(php.recipe, built).map(({ recipe }) => recipe.name),
+    ["network", "libmnl"],
+  );
+  built.delete("libmnl");
+  assert.throws(() => layersOf(php, built), /network needs libmnl, which is not there/);
+});
+
 test("a service that is started can be stopped", () => {
   for (const { name, commands } of recipes) {
     const starts = commands.start.includes("/usr/bin/systemctl");
@@ -126,6 +185,22 @@ test("the table has a line for each row, and a size for each that was made", () 
     lines.find((line) => line.startsWith("| ossfs |")) ?? "",
     /as `s3fs`: not in Debian/,
   );
+});
+
+test("the table says what is not right, and what is not the seed's", () => {
+  const lines = printTable(
+    [
+      { recipe: "htop", kind: "extra", missing: [{ path: "/usr/bin/htop", why: "library x" }] },
+      { recipe: "tc", kind: "extra", fault: "apt cannot fetch it" },
+      { recipe: "own", kind: "extra", version: "1", health: "failed" },
+    ],
+    true,
+  );
+  assert.equal(lines.slice(2), [
+    "| tc | 0.22 |  |  |  |  | not made |  |",
+    "| htop | 0.08 |  |  |  |  | not whole: 1 missing |  |",
+    "| own |  |  |  | 1 |  | failed | not in the seed |",
+  ]);
 });
 
 test.run();
