@@ -12,6 +12,7 @@ import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { build, clean, newProject } from "./commands/bundle-build.ts";
 import { applyFile, delta } from "./commands/bundle-delta.ts";
+import { bundleRoot } from "./commands/bundle-root.ts";
 import { diffFiles, importFile, inspectBundle, verifyFile } from "./commands/bundle.ts";
 import { check } from "./commands/check.ts";
 import { collect } from "./commands/collect.ts";
@@ -247,7 +248,8 @@ export const VERBS: readonly Verb[] = [
       "bundle inspect FILE|- [--device RECORD…] [--platform NAME] [--key PUB…] [--json] | " +
       "bundle diff OLD NEW [--json] | bundle delta OLD NEW FILE.upd [--key PUB…] [--json] | " +
       "bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR] [--key PUB…] | " +
-      "bundle import LAYOUT FILE [--key PUB…]",
+      "bundle import LAYOUT FILE [--key PUB…] | " +
+      "bundle root FILE DIR --key PUB… --device RECORD [--platform NAME]",
     summary: "one signed file for all customers and platforms: make it, check it, look into it",
     options: {
       key: { type: "string", multiple: true },
@@ -536,9 +538,23 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
     case "import":
       only(2, "key");
       return importFile(file, other, keys);
+    case "root":
+      only(2, "key", "device", "platform");
+      return bundleRoot(file, other, {
+        keys,
+        device: oneDevice(values, what),
+        platform: text(values["platform"]),
+      });
     default:
       throw new UsageError(`there is no "bundle ${what}"`, "bundle");
   }
+}
+
+/** @throws UsageError */
+function oneDevice(values: Values, what: string): string {
+  const [device, ...others] = texts(values["device"]);
+  if (device !== undefined && others.length === 0) return device;
+  throw new UsageError(`zshield bundle ${what} takes one --device`, "bundle");
 }
 
 /** Runs what the words ask for. @throws UsageError */

@@ -159,7 +159,10 @@ async function unpack(
     },
     createWriteStream(out),
   ).catch((error: unknown) => {
-    throw new Refusal(`${name} cannot be unpacked: ${messageOf(error)}`);
+    const refusal = new Refusal(`${name} cannot be unpacked: ${messageOf(error)}`);
+    // So that a full disk can be told from a damaged blob.
+    refusal.cause = error;
+    throw refusal;
   });
   if (blobHash.digest("hex") !== blob.sha256) {
     throw new Refusal(`${name} is not the blob that was wanted`);

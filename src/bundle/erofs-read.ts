@@ -33,8 +33,16 @@ export interface Erofs {
   readonly superblock: Superblock;
   /** As host/tree.ts tells of a directory; `hash`: with the digests of files. */
   readEntries(options: { readonly hash: boolean }): Promise<Entry[]>;
+  /** The same without digests, and what is in its files. */
+  readTree(): Promise<ReadTree>;
   /** Undefined where there is no such file. */
   readFile(path: string, mostBytes: number): Buffer | undefined;
+}
+
+export interface ReadTree {
+  readonly entries: readonly Entry[];
+  /** Of a file among the entries, in pieces. @throws Refusal */
+  content(path: string): Generator<Buffer>;
 }
 
 interface Node {
@@ -108,54 +116,77 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
       ...(inode.xattrs === undefined ? {} : { xattrs: inode.xattrs }),
     };
   };
+  interface Place {
+    readonly path: string;
+    readonly node: Node;
+  }
+  /** Every name, sorted. */
+  const walk = async (): Promise<Place[]> => {
+    const found: Place[] = [];
+    const directories = [{ path: "", node: nodeAt(superblock.rootNode) }];
+    const seen = new Set<number>();
+    const counted = new Set<number>([superblock.rootNode]);
+    let contentBytes = 0;
+    // No content lies in two inodes. Else a small image could hold more names and bytes than any machine can count.
+    const nodeOnce = (number: number): Node => {
+      const node = nodeAt(number);
+      if (!counted.has(number)) contentBytes += node.inode.sizeBytes;
+      counted.add(number);
+      if (contentBytes > wholeBytes) throw new ErofsError("it holds more than its size");
+      return node;
+    };
+    found.push({ path: "/", node: directories[0]?.node ?? nodeAt(superblock.rootNode) });
+    for (let next = directories.pop(); next; next = directories.pop()) {
+      const { path: parent, node } = next;
+      if (node.inode.type !== "directory") throw new ErofsError("a directory is none");
+      if (seen.has(node.number)) throw new ErofsError("a directory lies in two places");
+      seen.add(node.number);
+      for (const { name, node: number, type } of list(node)) {
+        const child = { path: `${parent}/${name}`, node: nodeOnce(number) };
+        if (child.node.inode.type !== type) throw new ErofsError("a directory lies about a type");
+        if (Buffer.byteLength(child.path) > MOST_PATH_BYTES) {
+          throw new ErofsError("a path is too long");
+        }
+        found.push(child);
+        if (type === "directory") directories.push(child);
+      }
+      await turn();
+    }
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+  };
+  const describeAll = async (found: readonly Place[], hash: boolean): Promise<Entry[]> => {
+    const first = new Map<number, string>();
+    const entries: Entry[] = [];
+    for (const { path, node } of found) {
+      const link = first.get(node.number);
+      if (link === undefined && node.inode.type === "file") first.set(node.number, path);
+      const entry = await describe(path, node, hash && link === undefined);
+      entries.push(link === undefined ? entry : { ...entry, link });
+    }
+    if (entries.filter(({ link }) => link === undefined).length !== superblock.inodes) {
+      throw new ErofsError("it counts its files wrongly");
+    }
+    return entries;
+  };
   return {
     superblock,
-    readEntries: (options) =>
+    readEntries: ({ hash }) => refused(async () => describeAll(await walk(), hash)),
+    readTree: () =>
       refused(async () => {
-        const found: { path: string; node: Node }[] = [];
-        const directories = [{ path: "", node: nodeAt(superblock.rootNode) }];
-        const seen = new Set<number>();
-        const counted = new Set<number>([superblock.rootNode]);
-        let contentBytes = 0;
-        // No content lies in two inodes. Else a small image could hold more names and bytes than any machine can count.
-        const nodeOnce = (number: number): Node => {
-          const node = nodeAt(number);
-          if (!counted.has(number)) contentBytes += node.inode.sizeBytes;
-          counted.add(number);
-          if (contentBytes > wholeBytes) throw new ErofsError("it holds more than its size");
-          return node;
-        };
-        found.push({ path: "/", node: directories[0]?.node ?? nodeAt(superblock.rootNode) });
-        for (let next = directories.pop(); next; next = directories.pop()) {
-          const { path: parent, node } = next;
-          if (node.inode.type !== "directory") throw new ErofsError("a directory is none");
-          if (seen.has(node.number)) throw new ErofsError("a directory lies in two places");
-          seen.add(node.number);
-          for (const { name, node: number, type } of list(node)) {
-            const child = { path: `${parent}/${name}`, node: nodeOnce(number) };
-            if (child.node.inode.type !== type)
-              throw new ErofsError("a directory lies about a type");
-            if (Buffer.byteLength(child.path) > MOST_PATH_BYTES) {
-              throw new ErofsError("a path is too long");
+        const found = await walk();
+        const nodes = new Map(found.map(({ path, node }) => [path, node]));
+        return {
+          entries: await describeAll(found, false),
+          *content(path) {
+            const node = nodes.get(path);
+            if (node?.inode.type !== "file") throw new Error(`the image has no file ${path}`);
+            try {
+              yield* pieces(node);
+            } catch (error) {
+              throw asRefusal(error);
             }
-            found.push(child);
-            if (type === "directory") directories.push(child);
-          }
-          await turn();
-        }
-        found.sort((a, b) => (a.path < b.path ? -1 : 1));
-        const first = new Map<number, string>();
-        const entries: Entry[] = [];
-        for (const { path, node } of found) {
-          const link = first.get(node.number);
-          if (link === undefined && node.inode.type === "file") first.set(node.number, path);
-          const entry = await describe(path, node, options.hash && link === undefined);
-          entries.push(link === undefined ? entry : { ...entry, link });
-        }
-        if (entries.filter(({ link }) => link === undefined).length !== superblock.inodes) {
-          throw new ErofsError("it counts its files wrongly");
-        }
-        return entries;
+          },
+        };
       }),
     readFile(path, mostBytes) {
       try {

@@ -24,7 +24,7 @@ export async function openBundle(path: string, keys: KnownKeys): Promise<OpenBun
 /** Writes an image or a boot file of a bundle to `out`. @throws Refusal */
 export async function expandContent(
   { path, positions }: OpenBundle,
-  { item }: Content,
+  { item }: Pick<Content, "item">,
   out: string,
 ): Promise<void> {
   const position = positions.get(item.blob.sha256);

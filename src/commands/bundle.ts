@@ -142,7 +142,7 @@ async function knownKeys(files: readonly string[]): Promise<KnownKeys> {
 }
 
 /** Signed by any key of the bundle's chain. */
-async function readDevices(
+export async function readDevices(
   files: readonly string[],
   { chain }: SignedBundle,
 ): Promise<DeviceRecord[]> {
@@ -154,7 +154,7 @@ async function readDevices(
 }
 
 /** All without a name; for a device only one can be meant. @throws Refusal */
-function platformsOf(
+export function platformsOf(
   { manifest: { platforms } }: SignedBundle,
   name: string | undefined,
   isForDevice: boolean,
@@ -176,7 +176,7 @@ export function titleOf({ manifest: { label, release, securityFloor } }: SignedB
   return `${label}, release ${release}${floor}`;
 }
 
-function headLines(bundle: SignedBundle, isKnown: boolean): string[] {
+export function headLines(bundle: SignedBundle, isKnown: boolean): string[] {
   return [
     `bundle     ${titleOf(bundle)}`,
     `identity   ${bundle.identity}`,
@@ -198,7 +198,7 @@ function printPlatform(platform: PlatformRecord): void {
   for (const record of packages) print(itemLine(record.kind, record, `version ${record.version}`));
 }
 
-function printSelection(
+export function printSelection(
   device: DeviceRecord,
   platform: PlatformRecord,
   selection: Selection,

@@ -27,6 +27,7 @@ for (const [words, reason] of [
   ["card write", /takes 2 or more words/],
   ["card write card.img", /needs a device, or --serial/],
   ["card read card.img /dev/sdb", /no card "read"/],
+  ["bundle root a.upt b", /takes one --device/],
   ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
 ] as [string, RegExp][]) {
   test(`zshield ${words}`, async () => {
