@@ -29,8 +29,9 @@ import {
 } from "../model/bundle-manifest.ts";
 import { checkReleaseChain, type Chain } from "../model/chain.ts";
 import { printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
-import { bundleFileName, versionLabel } from "../model/package-name.ts";
+import { bundleFileName, isBundleFileName, versionLabel } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
+import { isMoment, printTime } from "../model/text.ts";
 import { compressBlob, compressFile } from "./blob.ts";
 import { FILE_SYSTEM, openImage } from "./image.ts";
 import { packTree, sourceDateEpoch } from "./pack.ts";
@@ -93,7 +94,7 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
 
 /** @throws Refusal if another bundle with this release or a higher one lies there. */
 async function checkReleaseIsNew(out: string, { manifest, identity }: SignedBundle): Promise<void> {
-  for (const file of readdirSync(out).filter((name) => name.endsWith(".upt"))) {
+  for (const file of readdirSync(out).filter(isBundleFileName)) {
     const other = await readSigned(filePieces(join(out, file)), {
       name: file,
       keys: "whoever-signed",
@@ -139,7 +140,7 @@ async function packProject(
     newest = Math.max(newest, packed.newest);
   }
   const names = platforms.flatMap(({ packages }) => packages.map(({ name }) => name));
-  const date = new Date((cache.epoch ?? newest) * 1000);
+  const date = dayOf(cache.epoch ?? newest);
   const label = versionLabel({ product, major, revisions: [sumOfRevisions(names)], date });
   const manifest: BundleManifest = {
     format: 1,
@@ -152,6 +153,15 @@ async function packProject(
     platforms,
   };
   return { manifest, blobs };
+}
+
+/** Some file systems hold times that no calendar has. @throws Refusal */
+function dayOf(seconds: number): Date {
+  if (seconds === 0 || isMoment(seconds)) return new Date(seconds * 1000);
+  throw new Refusal(
+    `the newest file has the time ${printTime(seconds)}, which is no day`,
+    "find it with find -newermt 9999-12-31 and touch it; or set SOURCE_DATE_EPOCH",
+  );
 }
 
 async function packPlatform(

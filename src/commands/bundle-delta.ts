@@ -6,7 +6,7 @@ import { makeDelta, type Decision } from "../bundle/delta-make.ts";
 import { layoutBytes } from "../bundle/oci.ts";
 import { checkFree } from "../host/new-file.ts";
 import { printSize } from "../model/size.ts";
-import { readKeyFiles, signerLines, titleOf } from "./bundle.ts";
+import { readKeyFiles, signerLine, titleOf } from "./bundle.ts";
 
 const print = (line: string) => console.log(line);
 
@@ -27,7 +27,7 @@ export async function delta(
     onStart(before, after) {
       say(`old        ${titleOf(before)}`);
       say(`new        ${titleOf(after)}`);
-      for (const line of signerLines(after, keys.length > 0)) say(line);
+      say(signerLine(after, keys.length > 0 ? "given" : "old"));
       say(`${"carried".padStart(12)}  ${"whole".padStart(12)}  how        what`);
     },
     onDecision: (decision) => say(decisionLine(decision)),

@@ -9,11 +9,17 @@ import { Refusal } from "../errors.ts";
 import { checkFree, readSmallFile } from "../host/new-file.ts";
 import type { BootRecord, PackageRecord, PlatformRecord } from "../model/bundle-manifest.ts";
 import type { DeviceRecord } from "../model/device-record.ts";
-import { printMask } from "../model/mask.ts";
+import { printMask, type MaskName } from "../model/mask.ts";
 import { parsePublicFile, printPublicKey, sysKeyOf } from "../model/minisign.ts";
+import { isSameKey } from "../model/signature.ts";
 import { verifyRecord } from "../model/signed-record.ts";
 import { printSize } from "../model/size.ts";
-import { diffBundles, type BundleChange } from "../plan/bundle-diff.ts";
+import {
+  diffBundles,
+  type BundleChange,
+  type BundleDiff,
+  type MaskChange,
+} from "../plan/bundle-diff.ts";
 import { blobBytes, selectPackages, type Choice, type Selection } from "../plan/selection.ts";
 
 const print = (line: string) => console.log(line);
@@ -96,6 +102,8 @@ export async function diffFiles(older: string, newer: string, json: boolean): Pr
   print(`old  ${titleOf(before)}, signed by ${before.signer.id}`);
   print(`new  ${titleOf(after)}, signed by ${after.signer.id}`);
   if (before.manifest.vendor !== after.manifest.vendor) print("they are of two vendors");
+  for (const line of numberLines(diff)) print(line);
+  for (const change of diff.masks) print(maskLine(change));
   for (const change of diff.changes) print(changeLine(change));
   const { changes, unchanged, newBytes, wholeBytes } = diff;
   print(
@@ -113,7 +121,7 @@ export async function importFile(
   checkFree(out);
   const bundle = await importBundle(from, out, await knownKeys(keyFiles));
   print(`${out}: ${titleOf(bundle)}`);
-  for (const line of signerLines(bundle, keyFiles.length > 0)) print(line);
+  print(signerLine(bundle, keyFiles.length > 0 ? "given" : "nobody"));
 }
 
 // --- what is read ------------------------------------------------------------------------------
@@ -141,15 +149,24 @@ async function knownKeys(files: readonly string[]): Promise<KnownKeys> {
   return files.length === 0 ? "whoever-signed" : readKeyFiles(files);
 }
 
-/** Signed by any key of the bundle's chain. */
+/** Signed by the last key of the bundle's chain, the only one that a device knows which has taken the bundle. */
 export async function readDevices(
   files: readonly string[],
-  { chain }: SignedBundle,
+  { chain, signer }: SignedBundle,
 ): Promise<DeviceRecord[]> {
+  // All are asked for, so that an old one can be told of by name.
   const keys = chain.keys.map(printPublicKey);
   const devices: DeviceRecord[] = [];
-  for (const file of files)
-    devices.push(verifyRecord(file, await readSmallFile(file), keys).record);
+  for (const file of files) {
+    const { record, key } = verifyRecord(file, await readSmallFile(file), keys);
+    if (!isSameKey(key, signer)) {
+      throw new Refusal(
+        `${file} is signed by ${key.id}, and the key ${signer.id} has taken that one's place`,
+        "a device that has taken this bundle counts the new key only: zshield device record signs again",
+      );
+    }
+    devices.push(record);
+  }
   return devices;
 }
 
@@ -181,14 +198,20 @@ export function headLines(bundle: SignedBundle, isKnown: boolean): string[] {
     `bundle     ${titleOf(bundle)}`,
     `identity   ${bundle.identity}`,
     `vendor     ${bundle.manifest.vendor}`,
-    ...signerLines(bundle, isKnown),
+    signerLine(bundle, isKnown ? "given" : "nobody"),
     `platforms  ${bundle.manifest.platforms.map(({ name }) => name).join(", ")}`,
   ];
 }
 
-export function signerLines({ signer }: SignedBundle, isKnown: boolean): string[] {
-  const trust = isKnown ? "to whom the given key leads" : "whom nobody has confirmed: no --key";
-  return [`signed by  ${signer.id}, sysKey ${sysKeyOf(signer)}, ${trust}`];
+/** Why the signer is believed, or that nobody believes it. */
+export const TRUST = {
+  given: "to whom the given key leads",
+  nobody: "whom nobody has confirmed: no --key",
+  old: "to whom the old one's last key leads, which nobody has confirmed: no --key",
+} as const;
+
+export function signerLine({ signer }: SignedBundle, trust: keyof typeof TRUST): string {
+  return `signed by  ${signer.id}, sysKey ${sysKeyOf(signer)}, ${TRUST[trust]}`;
 }
 
 function printPlatform(platform: PlatformRecord): void {
@@ -248,6 +271,21 @@ function asJson(device: DeviceRecord, { name, boot }: PlatformRecord, selection:
     takenBytes,
     wholeBytes,
   };
+}
+
+function numberLines({ release, securityFloor }: BundleDiff): string[] {
+  const all = { release, "security floor": securityFloor };
+  return Object.entries(all).flatMap(([name, { before, after }]) =>
+    before === after ? [] : [`~ ${name}  ${before} → ${after}`],
+  );
+}
+
+function maskLine({ platform, bit, before, after }: MaskChange): string {
+  const of = ({ name, description }: MaskName) => `${name}: ${description}`;
+  const what = `${platform}  mask bit ${bit}`;
+  if (before === undefined) return `+ ${what}  ${after === undefined ? "" : of(after)}`;
+  if (after === undefined) return `- ${what}  ${of(before)}`;
+  return `~ ${what}  ${of(before)} → ${of(after)}`;
 }
 
 function changeLine({ platform, before, after, bytes }: BundleChange): string {

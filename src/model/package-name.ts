@@ -121,9 +121,16 @@ export function parseVersionLabel(text: string): VersionLabel {
   return parseLabel(text, text.length);
 }
 
+const BUNDLE_ENDINGS = [".upt.jpg", ".upt"] as const;
+
+/** Whether a file may hold a bundle; what is called otherwise is none. */
+export function isBundleFileName(name: string): boolean {
+  return BUNDLE_ENDINGS.some((ending) => name.endsWith(ending));
+}
+
 /** The label in `LABEL.upt` or `LABEL.upt.jpg`, a name without directories. @throws Refusal as above. */
 export function parseBundleFileName(text: string): VersionLabel {
-  const ending = [".upt.jpg", ".upt"].find((known) => text.endsWith(known));
+  const ending = BUNDLE_ENDINGS.find((known) => text.endsWith(known));
   if (ending === undefined) {
     return scanner(text, LABEL_HINT).refuse(text.length, 'the ending ".upt" or ".upt.jpg"');
   }

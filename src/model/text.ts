@@ -32,8 +32,17 @@ export function columnOf(text: string, index: number): number {
   return Array.from(text.slice(0, index)).length + 1;
 }
 
-/** `2026-11-25 03:00 UTC`, or words where the time is not known (0). */
+/** The last second of the year 9999. */
+const LAST_MOMENT = 253_402_300_799;
+
+/** Whether a calendar has four digits for it; what a clock or a record says may be any number. */
+export function isMoment(seconds: number): boolean {
+  return seconds > 0 && seconds <= LAST_MOMENT;
+}
+
+/** `2026-11-25 03:00 UTC`, words where the time is not known (0), and `@SECONDS` where no calendar has it. */
 export function printTime(seconds: number): string {
   if (seconds === 0) return "a time that was not noted";
+  if (!isMoment(seconds)) return `@${seconds}`;
   return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }

@@ -2,6 +2,7 @@
  * The words that terminal, CSV and page share: spans, moments, counts. Total: any number that a report may hold
  * has a word. Pure.
  */
+import { isMoment } from "../model/text.ts";
 
 /** `45 s`, `3 min 20 s`, `1 h 02 min`. */
 export function printSpan(seconds: number): string {
@@ -13,9 +14,6 @@ export function printSpan(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
 
-/** The last second of the year 9999. */
-const LAST_MOMENT = 253_402_300_799;
-
 /** `2026-11-25 03:00`, UTC; "" where no clock can have said so. */
 export function printMoment(seconds: number): string {
   return isMoment(seconds) ? isoMoment(seconds).slice(0, 16).replace("T", " ") : "";
@@ -24,10 +22,6 @@ export function printMoment(seconds: number): string {
 /** `2026-11-25T03:00:00Z`, or "". */
 export function isoMoment(seconds: number): string {
   return isMoment(seconds) ? `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z` : "";
-}
-
-function isMoment(seconds: number): boolean {
-  return seconds > 0 && seconds <= LAST_MOMENT;
 }
 
 /** `1 box`, `3 boxes`. */

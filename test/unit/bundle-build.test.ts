@@ -208,6 +208,13 @@ test("what is unchanged is not packed again; one file changes one blob and the m
   ) as [string, string];
   renameSync(old, now);
   put(join(now, "etc/program.conf"), "x = 2\n");
+  put(at("changing/platform/x86_64/mask.txt"), "0 film records films\n3 onvif finds cameras\n");
+  const product = readFileSync(at("changing/product.toml"), "utf8");
+  put(
+    at("changing/product.toml"),
+    product.replace("= 17", "= 18").replace("= 12", "= 13"),
+    "2026-11-22",
+  );
   const built = await done(buildWords("changing"));
   assert.equal(built.match(/^packing.*$/gm), ["packing    nvr-1.0.8.1-7.4-000001"]);
   const newer = at("changing/out/video-4.6.1122.upt");
@@ -220,6 +227,14 @@ test("what is unchanged is not packed again; one file changes one blob and the m
     /^~ x86_64 {2}nvr-1\.0\.8\.1-7\.3-000001 → nvr-1\.0\.8\.1-7\.4-000001 {2}\d+ bytes$/m,
   );
   assert.match(diff, /^1 changed, 4 the same; /m);
+  for (const line of [
+    "~ release  17 → 18",
+    "~ security floor  12 → 13",
+    "~ x86_64  mask bit 0  video: records video → film: records films",
+    "+ x86_64  mask bit 3  onvif: finds cameras",
+  ]) {
+    assert.ok(diff.split("\n").includes(line), `${line} is not in\n${diff}`);
+  }
   assert.match(await done(["bundle", "clean", at("changing")]), /cache.*out/);
   assert.equal(readdirSync(at("changing")), ["platform", "product.toml"]);
 });
@@ -302,6 +317,10 @@ test("with --release no development key signs, and no release twice", async () =
   await done(words("vendor"));
   put(at("released/platform/x86_64/boot/vmlinuz"), "another kernel", "2026-11-23");
   assert.match(await refused(words("vendor")), /is release 17 already, and another one/);
+  for (const path of [BUNDLE, `${BUNDLE}.jpg`].map((name) => at("released/out", name))) {
+    if (!existsSync(path)) renameSync(at("released/out", BUNDLE), path);
+    assert.match(await refused(words("vendor")), new RegExp(`${basename(path)} is release 17`));
+  }
   assert.match(await done(buildWords("released")), /release {4}17/);
 });
 
@@ -360,6 +379,19 @@ test("inspect tells what a device takes, in which order and why", async () => {
     signRecord({ device: "BOX", mask: 1, prefix: "", epoch: 1 }, KEYS.next),
   );
   assert.match(await refused([...words, "--device", at("foreign.record")]), /not known here/);
+});
+
+test("inspect takes no device record of a key that another one has followed", async () => {
+  const file = at("rotated/out", BUNDLE);
+  const words = ["bundle", "inspect", file, "--platform", "x86_64", "--key", at("vendor.pub")];
+  const record = { device: "BOX", mask: 1, prefix: "", epoch: 1 };
+  writeFileSync(at("old.record"), signRecord(record, KEYS.vendor));
+  writeFileSync(at("new.record"), signRecord({ ...record, epoch: 2 }, KEYS.next));
+  assert.match(await done([...words, "--device", at("new.record")]), /BOX .* takes 2 of 2/);
+  assert.match(
+    await refused([...words, "--device", at("old.record")]),
+    new RegExp(`old\\.record is signed by ${KEYS.vendor.id}, and the key ${KEYS.next.id}`),
+  );
 });
 
 test("import makes the same bytes of a layout in another order, and nothing of half of one", async () => {

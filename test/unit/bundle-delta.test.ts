@@ -131,6 +131,7 @@ test("the command line: the table, the same as JSON, the bundle byte for byte, i
   assert.match(table.stdout, /^ +0 +\d+ {2}unchanged {2}nvr-1\.0\.8\.1-7\.3-000001$/m);
   assert.match(table.stdout, /^.*again\.upd: .*, [0-9.]+ % of the whole bundle's/m);
   assert.ok(readFileSync(again).equals(bytes), "the same inputs give the same difference");
+  assert.match(table.stdout, /^signed by .*, to whom the old one's last key leads, which nobody/m);
   assert.match((await zshield("delta", older, newer, again)).stderr, /is there already/);
   rmSync(again);
   const json = JSON.parse((await zshield("delta", older, newer, again, "--json")).stdout);

@@ -62,6 +62,9 @@ const withPackages = (...packages: PackageRecord[]): BundleManifest => ({
 
 test("two bundles differ in what was added, removed and changed, and in the bytes that are new", () => {
   assert.equal(diffBundles(example, example), {
+    release: { before: 17, after: 17 },
+    securityFloor: { before: 12, after: 12 },
+    masks: [],
     changes: [],
     unchanged: 5,
     newBytes: 0,
@@ -87,6 +90,33 @@ test("two bundles differ in what was added, removed and changed, and in the byte
   assert.equal([diff.unchanged, diff.newBytes, diff.wholeBytes], [3, 250, 1050]);
   const moved = diffBundles(withPackages(zfs, nvr), withPackages(zfs, { ...nvr, kind: "extra" }));
   assert.equal([moved.changes.length, moved.newBytes], [1, 0]);
+});
+
+test("two bundles differ in the numbers that devices go by, and in the names of masks", () => {
+  const [video] = pc.masks;
+  const [renamed, fresh] = ["film", "onvif"].map((name, bit) => ({ bit, name, description: "x" }));
+  if (!video || !renamed || !fresh) throw new Error("the example has no mask");
+  const newer: BundleManifest = {
+    ...example,
+    release: 18,
+    securityFloor: 13,
+    platforms: [arm, { ...pc, masks: [renamed, fresh] }],
+  };
+  const { release, securityFloor, masks, changes } = diffBundles(example, newer);
+  assert.equal(
+    [release, securityFloor],
+    [
+      { before: 17, after: 18 },
+      { before: 12, after: 13 },
+    ],
+  );
+  assert.equal(masks, [
+    { platform: "x86_64", bit: 0, before: video, after: renamed },
+    { platform: "x86_64", bit: 1, before: undefined, after: fresh },
+  ]);
+  assert.equal(changes, []);
+  const back = diffBundles(newer, example).masks;
+  assert.equal(back[1], { platform: "x86_64", bit: 1, before: fresh, after: undefined });
 });
 
 test.run();
