@@ -81,6 +81,7 @@ lvm2 inspect installed disks
 mdadm make the foreign disks of the tests
 tmux drive the screens
 skopeo copy bundles to a registry and back
+strace keep links from a program, as FAT has none
 zbar-tools read the QR code of the screens'
 # Any browser of this family will do. Where there is none and no package of it (Ubuntu has a snap), its test fails and
 # says so; nothing else needs it.

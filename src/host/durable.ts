@@ -33,13 +33,23 @@ export async function makeDirectory(path: string): Promise<void> {
  */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to);
-  const file = await open(to, "r+");
+  await flushFile(to);
+  await flushDirectory(dirname(to));
+}
+
+/** The content is on the disk before the name is. */
+export async function publishFile(from: string, to: string): Promise<void> {
+  await flushFile(from);
+  await renameDurably(from, to);
+}
+
+export async function flushFile(path: string): Promise<void> {
+  const file = await open(path, "r+");
   try {
     await file.sync();
   } finally {
     await file.close();
   }
-  await flushDirectory(dirname(to));
 }
 
 export async function flushDirectory(path: string): Promise<void> {

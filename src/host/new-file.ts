@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
 import { decodeText } from "../model/document.ts";
 import { flushDirectory, renameDurably } from "./durable.ts";
+import { markUnfinished, withUnfinished } from "./unfinished.ts";
 
 export interface NewFile {
   readonly text: string;
@@ -18,28 +19,62 @@ export interface NewFile {
 }
 
 /** @throws Refusal if there is a file already, or the directory cannot be written to. */
-export async function writeNewFile(path: string, { text, mode, replaces }: NewFile): Promise<void> {
-  if (!replaces) checkFree(path);
+export async function writeNewFile(path: string, file: NewFile): Promise<void> {
+  if (!file.replaces) checkFree(path);
   // The same directory: neither a link nor a rename goes from one file system to another.
   const beside = `${path}.new-${randomBytes(4).toString("hex")}`;
   try {
-    const file = await open(beside, "wx", mode);
-    try {
-      await file.writeFile(text);
-      await file.chmod(mode);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (replaces) return await renameDurably(beside, path);
-    await link(beside, path);
-    await rm(beside);
+    await withUnfinished(beside, async () => {
+      await writeWhole(beside, file);
+      if (file.replaces) return renameDurably(beside, path);
+      const isLinked = await link(beside, path).then(() => true, whyNotLinked);
+      if (isLinked) return;
+      await rm(beside);
+      await writeInPlace(path, file);
+    });
     await flushDirectory(dirname(path));
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") checkFree(path);
+    if (codeOf(error) === "EEXIST") checkFree(path);
     throw new Refusal(`${path} cannot be written: ${messageOf(error)}`);
   }
+}
+
+/** FAT and some network file systems have no links. */
+function whyNotLinked(error: unknown): false {
+  if (["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(codeOf(error))) return false;
+  throw error;
+}
+
+/** Under its own name from the beginning, since nothing but a link refuses to take another one's place. */
+async function writeInPlace(path: string, file: NewFile): Promise<void> {
+  const own = await open(path, "wx", file.mode);
+  const finish = markUnfinished(path);
+  try {
+    await fill(own, file);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    finish();
+  }
+}
+
+async function writeWhole(path: string, file: NewFile): Promise<void> {
+  await fill(await open(path, "wx", file.mode), file);
+}
+
+async function fill(handle: FileHandle, { text, mode }: NewFile): Promise<void> {
+  try {
+    await handle.writeFile(text);
+    await handle.chmod(mode);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "";
 }
 
 /** @throws Refusal */
