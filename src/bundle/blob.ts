@@ -11,31 +11,34 @@ import {
   createWriteStream,
   openSync,
   renameSync,
-  rmSync,
   statSync,
 } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { Refusal, messageOf } from "../errors.ts";
+import { withUnfinished } from "../host/unfinished.ts";
 import type {
   BlobRecord,
   BootRecord,
   ImageRecord,
   PackageRecord,
 } from "../model/bundle-manifest.ts";
-import { KIB, MIB } from "../model/size.ts";
+import { KIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
+import { checkFrame, WINDOW_LOG } from "./frame.ts";
 import { hashTreeOf, open } from "./image.ts";
 import { sealImage } from "./pack.ts";
 import { filePieces, makeReader, type Pieces } from "./pieces.ts";
 
 /** README.md has the figures. */
 export const LEVEL = 19;
-/** 8 MiB: what a receiver needs beside its buffers. */
-const WINDOW_LOG = 23;
-const PIECE_BYTES = MIB;
-/** Smaller: what was read waits for the collector. */
-const EXPAND_BYTES = 128 * KIB;
+/** The level's own are 24 and 22, which is 80 MiB; these are 20, so that a device can make a whole bundle again. */
+const CHAIN_LOG = 22;
+const HASH_LOG = 20;
+/** Small: what was read or written waits for the collector. */
+const PIECE_BYTES = 128 * KIB;
+/** After so many pieces it is called: left to itself it lets them pile up. */
+const COLLECT_PIECES = 256;
 
 /** The image must be whole: it is not checked here. */
 export async function compressBlob(image: string, out: string): Promise<BlobRecord> {
@@ -47,7 +50,7 @@ export function compressFile(path: string, sizeBytes: number, out: string): Prom
   return compressPieces(filePieces(path, { position: 0, sizeBytes }), sizeBytes, out);
 }
 
-/** The frame does not depend on how the bytes come. */
+/** The frame does not depend on how the bytes come. It is not flushed. */
 export async function compressPieces(
   pieces: Pieces,
   sizeBytes: number,
@@ -56,7 +59,7 @@ export async function compressPieces(
   const making = `${out}.part`;
   const hash = createHash("sha256");
   let blobBytes = 0;
-  try {
+  await withUnfinished(making, async () => {
     await pipeline(
       exactPieces(pieces),
       createZstdCompress({
@@ -65,6 +68,8 @@ export async function compressPieces(
         params: {
           [constants.ZSTD_c_compressionLevel]: LEVEL,
           [constants.ZSTD_c_windowLog]: WINDOW_LOG,
+          [constants.ZSTD_c_chainLog]: CHAIN_LOG,
+          [constants.ZSTD_c_hashLog]: HASH_LOG,
           [constants.ZSTD_c_contentSizeFlag]: 1,
           [constants.ZSTD_c_checksumFlag]: 0,
         },
@@ -79,9 +84,7 @@ export async function compressPieces(
       createWriteStream(making),
     );
     renameSync(making, out);
-  } finally {
-    rmSync(making, { force: true });
-  }
+  });
   return { sha256: hash.digest("hex"), sizeBytes: blobBytes };
 }
 
@@ -89,7 +92,10 @@ export async function compressPieces(
 async function* exactPieces(pieces: Pieces): AsyncGenerator<Buffer> {
   const reader = makeReader(pieces);
   try {
-    while (!(await reader.isAtEnd())) yield await reader.take(PIECE_BYTES);
+    for (let count = 1; !(await reader.isAtEnd()); count += 1) {
+      yield await reader.take(PIECE_BYTES);
+      if (count % COLLECT_PIECES === 0) Bun.gc(true);
+    }
   } finally {
     await reader.close();
   }
@@ -110,14 +116,12 @@ export interface BlobPlace {
 /** Makes again what was packed; it is not flushed. @throws Refusal if blob or content are not the wanted ones; then there is no file. */
 export async function expandBlob(place: BlobPlace, out: string, wanted: Wanted): Promise<void> {
   const making = `${out}.part`;
-  try {
+  await withUnfinished(making, async () => {
     const sha256 = await unpack(place, making, wanted.blob, blobContentBytes(wanted));
     if ("image" in wanted) await sealWanted(making, place.name, wanted.image);
     else if (sha256 !== wanted.sha256) throw strange(place.name, "file");
     renameSync(making, out);
-  } finally {
-    rmSync(making, { force: true });
-  }
+  });
 }
 
 /** Of what is in the frame: an image has its hash tree behind that. */
@@ -135,17 +139,20 @@ async function unpack(
   const range =
     position === undefined ? {} : { start: position, end: position + blob.sizeBytes - 1 };
   const [blobHash, hash] = [createHash("sha256"), createHash("sha256")];
+  const head = checkFrame(contentBytes);
   let sizeBytes = 0;
   await pipeline(
-    createReadStream(path, { ...range, highWaterMark: EXPAND_BYTES }),
+    createReadStream(path, { ...range, highWaterMark: PIECE_BYTES }),
     async function* (pieces: AsyncIterable<Buffer>) {
       for await (const piece of pieces) {
         blobHash.update(piece);
+        await head.write(piece);
         yield piece;
       }
+      await head.end();
     },
     createZstdDecompress({
-      chunkSize: EXPAND_BYTES,
+      chunkSize: PIECE_BYTES,
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
     }),
     async function* (pieces: AsyncIterable<Buffer>) {

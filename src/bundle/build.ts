@@ -13,11 +13,13 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
+import { flushFile, renameDurably } from "../host/durable.ts";
 import { readTree } from "../host/tree.ts";
+import { withScratch } from "../host/unfinished.ts";
 import {
   sumOfRevisions,
   type BlobRecord,
@@ -51,7 +53,7 @@ import { openSigned, signBundle, type SignedBundle } from "./signed.ts";
 import { writeBundle } from "./write.ts";
 
 /** Another number where the same tree gives other bytes than before. */
-const CACHE_FORMAT = 1;
+const CACHE_FORMAT = 2;
 
 export interface BuildOptions {
   readonly key: SecretKey;
@@ -85,9 +87,13 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   if (isRelease) await checkReleaseIsNew(out, signed);
   const path = join(out, bundleFileName(manifest.label));
   const openBlob = ({ sha256 }: BlobRecord) => filePieces(blobs.get(sha256) ?? "");
-  await writeBundle(path, signed.layout, openBlob, async (file) => {
-    // What was just signed has to be what is read on a device.
-    await readBundle(filePieces(file), { name: path, keys: known });
+  await withScratch(out, async (scratch) => {
+    const making = join(scratch, "bundle");
+    await writeBundle(making, signed.layout, openBlob, async (file) => {
+      // What was just signed has to be what is read on a device.
+      await readBundle(filePieces(file), { name: path, keys: known });
+    });
+    await renameDurably(making, path);
   });
   return { path, bundle: signed };
 }
@@ -301,17 +307,16 @@ async function openCache(
         return known;
       }
       say(`packing    ${what}`);
-      const scratch = await mkdtemp(join(directory, "part-"));
-      try {
-        const part = join(scratch, "blob");
+      return withScratch(directory, async (scratch) => {
+        const [part, text] = [join(scratch, "blob"), join(scratch, "record")];
         const record = await make(part, scratch);
+        writeFileSync(text, JSON.stringify(record));
+        // Else a power cut could leave the names without the contents.
+        for (const path of [part, text]) await flushFile(path);
         renameSync(part, blobPath(record.blob));
-        writeFileSync(join(scratch, "record"), JSON.stringify(record));
-        renameSync(join(scratch, "record"), file);
+        renameSync(text, file);
         return record;
-      } finally {
-        rmSync(scratch, { recursive: true, force: true });
-      }
+      });
     },
   };
 }

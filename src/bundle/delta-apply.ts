@@ -9,7 +9,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
-import { renameDurably } from "../host/durable.ts";
+import { publishFile } from "../host/durable.ts";
+import { markUnfinished } from "../host/unfinished.ts";
 import { listContents, type Content } from "../model/bundle-manifest.ts";
 import { blobContentBytes, compressFile, expandBlob } from "./blob.ts";
 import { readDelta, type PlacedPart } from "./delta-read.ts";
@@ -50,6 +51,8 @@ interface Work {
   readonly scratch: string[];
   /** What is new. It goes again if anything fails. */
   readonly made: string[];
+  /** A signal removes what is marked until these are called. */
+  readonly marks: (() => void)[];
 }
 
 /** @throws Refusal; then nothing of it is left */
@@ -72,6 +75,7 @@ export async function applyDelta(
     onContent,
     scratch: [],
     made: [],
+    marks: [],
   };
   try {
     const found = images === undefined ? new Map() : await makeImages(work, images);
@@ -84,19 +88,26 @@ export async function applyDelta(
     throw error;
   } finally {
     for (const path of work.scratch) await rm(path, { recursive: true, force: true });
+    for (const finish of work.marks) finish();
   }
 }
 
 async function publish(work: Work, from: string, to: string): Promise<void> {
   if (from === to) return;
-  work.made.push(to);
-  await renameDurably(from, to);
+  markMade(work, to);
+  await publishFile(from, to);
+}
+
+function markMade(work: Work, path: string): void {
+  work.made.push(path);
+  work.marks.push(markUnfinished(path));
 }
 
 /** What a run that was cut left there goes. */
 async function makeScratch(work: Work, path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
   work.scratch.push(path);
+  work.marks.push(markUnfinished(path));
   await mkdir(path);
 }
 
@@ -105,7 +116,7 @@ async function makeImages(work: Work, directory: string): Promise<Map<string, st
   const first = await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw new Refusal(`${directory} cannot be made: ${messageOf(error)}`);
   });
-  if (first !== undefined) work.made.push(first);
+  if (first !== undefined) markMade(work, first);
   const scratch = join(directory, ".part");
   await makeScratch(work, scratch);
   const found = new Map<string, string>();
@@ -212,6 +223,8 @@ async function* packedAgain(
   const [made, blob] = [join(scratch, "content"), join(scratch, "blob")];
   try {
     if (image === undefined) await makeContent(work, content, made);
+    // What making needed is let go of before the compressor's tables come.
+    Bun.gc(true);
     const { sha256 } = await compressFile(image ?? made, blobContentBytes(item), blob);
     if (sha256 !== item.blob.sha256) {
       throw new Refusal(

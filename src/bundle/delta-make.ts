@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
 import { renameDurably } from "../host/durable.ts";
+import { withUnfinished } from "../host/unfinished.ts";
 import {
   DELTA_FILE,
   newContents,
@@ -62,9 +63,8 @@ export async function makeDelta(
   const newer = await openBundle(newPath, keys ?? keysAfter(older.signed));
   onStart(older.signed, newer.signed);
   const scratch = `${out}.part`;
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch);
-  try {
+  return withUnfinished(scratch, async () => {
+    await mkdir(scratch);
     const carried = new Map<string, Carried>();
     const decisions: Decision[] = [];
     const news = newContents(older.signed.manifest, newer.signed.manifest);
@@ -83,9 +83,7 @@ export async function makeDelta(
     await readDelta(filePieces(file), { name: out, older: older.signed, keys });
     await renameDurably(file, out);
     return { older: older.signed, newer: newer.signed, decisions, sizeBytes: size };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Carried {

@@ -1,6 +1,7 @@
 /*
  * Reads the images that erofs-write.ts makes, and nothing else: whatever differs from the one form is refused, so
  * that a file from anywhere can be looked at. Nothing is mounted, and no privilege is needed.
+ * zdiff/erofs.ts reads more forms, and less of them: it only looks for places that a difference may begin with.
  * Owns: names, entries and contents of an image, with memory that does not grow with the size of files.
  */
 import { createHash } from "node:crypto";

@@ -258,7 +258,7 @@ async function copyFile(
 }
 
 /** Neither a link nor a pipe that lies there by now is followed or waited for. */
-function openListed(file: string): number {
+export function openListed(file: string): number {
   try {
     return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {

@@ -2,24 +2,18 @@
  * Packs a directory as a package's image. Owns: the order of the work, and that the file appears whole or not at all.
  */
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Refusal } from "../errors.ts";
+import { publishFile } from "../host/durable.ts";
+import { withUnfinished } from "../host/unfinished.ts";
 import type { ImageRecord } from "../model/bundle-manifest.ts";
 import { hashTreeBytes } from "../model/hash-tree.ts";
 import { parsePackageName, type PackageName } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
 import { MIB } from "../model/size.ts";
 import { readSuperblock } from "./erofs-read.ts";
-import { writeErofs } from "./erofs-write.ts";
+import { changed, openListed, writeErofs } from "./erofs-write.ts";
 import { addHashTree, readExactly } from "./hash-tree.ts";
 import { FILE_SYSTEM, hashTreeOf, MOST_PACKAGE_FILE_BYTES, parsePackage } from "./image.ts";
 import { checkUnchanged, OWN_FILE, readPackageTree, type TreeRules } from "./package-tree.ts";
@@ -52,26 +46,38 @@ export async function packTree(
       "zshield package new makes one; src/bundle/README.md says what stands there",
     );
   }
-  const ownFile = join(directory, OWN_FILE);
-  if (statSync(join(tree.root, OWN_FILE)).size > MOST_PACKAGE_FILE_BYTES) {
-    throw new Refusal(
-      `${ownFile} has more than ${MOST_PACKAGE_FILE_BYTES} bytes`,
-      "whoever reads a package takes no more",
-    );
-  }
-  const description = parsePackage(readFileSync(join(tree.root, OWN_FILE)), ownFile);
+  const description = readOwnFile(join(tree.root, OWN_FILE), join(directory, OWN_FILE));
   const making = `${out}.part`;
-  rmSync(making, { force: true });
-  const handle = openSync(making, "wx+", 0o644);
+  return withUnfinished(making, async () => {
+    const handle = openSync(making, "wx+", 0o644);
+    try {
+      const { blocks } = await writeErofs(handle, tree, (digest) => digest.slice(0, 32));
+      await checkUnchanged(tree);
+      const image = await sealImage(handle, blocks);
+      await publishFile(making, out);
+      return { name: parsed, description, image };
+    } finally {
+      closeSync(handle);
+    }
+  });
+}
+
+/** `name`: for what is said. What took its place since the tree was read is not opened. @throws Refusal */
+export function readOwnFile(path: string, name: string): PackageDescription {
+  const handle = openListed(path);
   try {
-    const { blocks } = await writeErofs(handle, tree, (digest) => digest.slice(0, 32));
-    await checkUnchanged(tree);
-    const image = await sealImage(handle, blocks);
-    renameSync(making, out);
-    return { name: parsed, description, image };
+    const text = Buffer.alloc(MOST_PACKAGE_FILE_BYTES + 1);
+    if (!fstatSync(handle).isFile()) throw changed(name);
+    const length = readSync(handle, text, 0, text.length, 0);
+    if (length > MOST_PACKAGE_FILE_BYTES) {
+      throw new Refusal(
+        `${name} has more than ${MOST_PACKAGE_FILE_BYTES} bytes`,
+        "whoever reads a package takes no more",
+      );
+    }
+    return parsePackage(text.subarray(0, length), name);
   } finally {
     closeSync(handle);
-    rmSync(making, { force: true });
   }
 }
 

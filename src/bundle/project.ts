@@ -67,7 +67,7 @@ export async function readProject(directory: string): Promise<Project> {
     );
   }
   const product = checkProduct(
-    parseToml(await readSmallFile(productFile), productFile),
+    parseToml(await readPlainFile(productFile), productFile),
     productFile,
   );
   const names = list(join(root, PLATFORM_DIRECTORY));
@@ -101,10 +101,16 @@ async function readPlatform(root: string, name: string): Promise<ProjectPlatform
   }
   return {
     name,
-    masks: parseMaskFile(await readSmallFile(maskFile), maskFile),
+    masks: parseMaskFile(await readPlainFile(maskFile), maskFile),
     boot: list(join(path, "boot")).map((entry) => bootFile(join(path, "boot"), entry)),
     packages: KINDS.flatMap((kind) => packagesIn(join(path, kind), kind)),
   };
+}
+
+/** A pipe would be waited for. @throws Refusal */
+async function readPlainFile(path: string): Promise<string> {
+  if (!statSync(path).isFile()) throw new Refusal(`${path} is no file`);
+  return readSmallFile(path);
 }
 
 function bootFile(directory: string, name: string): ProjectFile {

@@ -3,10 +3,10 @@
  * Owns: that the file is there whole, on the disk, or not at all.
  */
 import { createHash } from "node:crypto";
-import { open, rm, type FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { Refusal } from "../errors.ts";
 import { renameDurably } from "../host/durable.ts";
-
+import { withUnfinished } from "../host/unfinished.ts";
 import { blobName, type BundleLayout, type NamedBlob } from "./oci.ts";
 import type { Pieces } from "./pieces.ts";
 import { encodeHeader, END_BYTES, paddingBytes } from "./tar.ts";
@@ -31,9 +31,7 @@ export async function writePieces(
   check?: (file: string) => Promise<void>,
 ): Promise<void> {
   const making = `${path}.part`;
-  try {
-    // Never through a link that lies there.
-    await rm(making, { force: true });
+  await withUnfinished(making, async () => {
     const file = await open(making, "wx", 0o644);
     try {
       // Whatever the umask of the person.
@@ -45,9 +43,7 @@ export async function writePieces(
     }
     await check?.(making);
     await renameDurably(making, path);
-  } finally {
-    await rm(making, { force: true });
-  }
+  });
 }
 
 /** The bytes of a bundle, for a file or for a network. A piece is good only until the next one. */

@@ -1,13 +1,22 @@
 /*
  * `zshield bundle verify|inspect|diff|import`: looks into bundles, and judges them.
  */
+import { blobContentBytes } from "../bundle/blob.ts";
+import type { BlobSink } from "../bundle/entries.ts";
+import { checkFrame } from "../bundle/frame.ts";
 import { filePieces, standardInput, type Pieces } from "../bundle/pieces.ts";
 import { importBundle } from "../bundle/import.ts";
 import { readBundle, readSigned } from "../bundle/read.ts";
 import type { KnownKeys, SignedBundle } from "../bundle/signed.ts";
-import { Refusal } from "../errors.ts";
+import { Refusal, messageOf } from "../errors.ts";
 import { checkFree, readSmallFile } from "../host/new-file.ts";
-import type { BootRecord, PackageRecord, PlatformRecord } from "../model/bundle-manifest.ts";
+import {
+  listContents,
+  type BootRecord,
+  type Content,
+  type PackageRecord,
+  type PlatformRecord,
+} from "../model/bundle-manifest.ts";
 import type { DeviceRecord } from "../model/device-record.ts";
 import { printMask, type MaskName } from "../model/mask.ts";
 import { parsePublicFile, printPublicKey, sysKeyOf } from "../model/minisign.ts";
@@ -34,12 +43,33 @@ export async function verifyFile(file: string, keyFiles: readonly string[]): Pro
   }
   const keys = await readKeyFiles(keyFiles);
   const name = nameOf(file);
-  const bundle = await readBundle(piecesOf(file), { name, keys });
+  const contents = new Map<string, Content>();
+  const bundle = await readBundle(piecesOf(file), {
+    ...{ name, keys },
+    onManifest({ manifest }) {
+      for (const one of listContents(manifest)) contents.set(one.item.blob.sha256, one);
+    },
+    onBlob: ({ sha256 }) => frameCheck(name, contents.get(sha256)),
+  });
   const { blobs } = bundle.layout;
   const bytes = blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   print(`${name} is ${titleOf(bundle)}, signed by ${bundle.signer.id}`);
   const count = blobs.length === 1 ? "1 blob" : `${blobs.length} blobs`;
   print(`identity ${bundle.identity}; ${count}, ${printSize(bytes)}, all right`);
+}
+
+/** What no receiver would expand is told of here, where its vendor looks. */
+function frameCheck(name: string, content: Content | undefined): BlobSink | undefined {
+  if (content === undefined) return undefined;
+  const { write, end } = checkFrame(blobContentBytes(content.item));
+  const told = async (act: () => void | Promise<void>) => {
+    try {
+      await act();
+    } catch (error) {
+      throw new Refusal(`the blob of ${content.item.name} in ${name}: ${messageOf(error)}`);
+    }
+  };
+  return { write: (piece) => told(() => write(piece)), end: () => told(end) };
 }
 
 export interface InspectOptions {

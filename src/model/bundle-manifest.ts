@@ -21,8 +21,11 @@ import { Major, ProductName, Release, SecurityFloor } from "./product-toml.ts";
 import { MIB } from "./size.ts";
 import { quoted } from "./text.ts";
 
-/** All that stands in front of a bundle's blobs, with the manifest in it. */
-export const MOST_FRONT_BYTES = 16 * MIB;
+/**
+ * All that stands in front of a bundle's blobs, with the manifest in it: 2200 packages, counted on each platform.
+ * JSON takes up to fifty times its size in memory.
+ */
+export const MOST_FRONT_BYTES = 2 * MIB;
 export const MOST_PLATFORMS = 64;
 
 export const PLATFORM = /^[a-z0-9][a-z0-9_-]{0,63}$/;

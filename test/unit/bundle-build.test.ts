@@ -18,6 +18,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "uvu";
@@ -33,6 +34,7 @@ import { Refusal } from "../../src/errors.ts";
 import { chainOf, extendChain, printChain } from "../../src/model/chain.ts";
 import type { Entry } from "../../src/model/manifest.ts";
 import { LEAST, printPublicKeyFile, type SecretKey } from "../../src/model/minisign.ts";
+import { MIB } from "../../src/model/size.ts";
 import { signRecord } from "../../src/model/signed-record.ts";
 import { keyOf } from "./key-example.ts";
 
@@ -239,6 +241,22 @@ test("what is unchanged is not packed again; one file changes one blob and the m
   assert.equal(readdirSync(at("changing")), ["platform", "product.toml"]);
 });
 
+test("a build that is stopped leaves nothing behind", async () => {
+  putProject("stopped");
+  put(at("stopped/platform/x86_64/boot/vmlinuz"), randomBytes(24 * MIB));
+  const child = Bun.spawn([process.execPath, MAIN, ...buildWords("stopped")], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const cache = at("stopped/cache");
+  const isBegun = () => existsSync(cache) && readdirSync(cache).some((name) => /^part-/.test(name));
+  while (child.exitCode === null && !isBegun()) await Bun.sleep(5);
+  child.kill("SIGINT");
+  await child.exited;
+  assert.is(child.signalCode, "SIGINT");
+  assert.not.ok(isBegun());
+  assert.not.ok(existsSync(at("stopped/out")));
+});
+
 test("a cache that was damaged is not believed", async () => {
   putProject("damaged");
   await done(buildWords("damaged"));
@@ -433,6 +451,13 @@ test("what does not belong into a project is refused by name", async () => {
       /product\.toml: vendor: is missing/,
     ],
     [(root) => put(join(root, "product.toml"), "format ="), /product\.toml is not TOML/],
+    [
+      (root) => {
+        rmSync(join(root, "product.toml"));
+        Bun.spawnSync(["mkfifo", join(root, "product.toml")]);
+      },
+      /product\.toml is no file/,
+    ],
     [(root) => rmSync(join(root, "platform"), { recursive: true }), /platform cannot be read/],
     [(root) => mkdirSync(join(root, "platform/X86")), /platform\/X86: a platform is called by/],
     [(root) => rmSync(join(root, "platform/x86_64/mask.txt")), /mask\.txt is missing/],

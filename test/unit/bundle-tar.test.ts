@@ -144,16 +144,16 @@ test("a tar of a layout has no more files than a manifest can name", () => {
   const names = Array.from({ length: 4096 }, (_, at) => at.toString(16).padStart(64, "0"));
   try {
     // Headers alone, 2 MiB at a time; the last one is one too many.
-    for (let part = 0; part < 32; part += 1) {
+    for (let part = 0; part < 4; part += 1) {
       const digit = (0xa0 + part).toString(16);
       const headers = names.map((name) =>
         encodeHeader({ name: `blobs/sha256/${digit}${name.slice(2)}`, sizeBytes: 0 }),
       );
       writeSync(handle, Buffer.concat(headers));
     }
-    assert.ok(openLayout(file).sizeOf(`blobs/sha256/bf${"0".repeat(59)}fff`) === 0);
+    assert.ok(openLayout(file).sizeOf(`blobs/sha256/a3${"0".repeat(59)}fff`) === 0);
     writeSync(handle, encodeHeader({ name: "index.json", sizeBytes: 0 }));
-    assert.throws(() => openLayout(file), /has more than 131072 files of a layout/);
+    assert.throws(() => openLayout(file), /has more than 16384 files of a layout/);
   } finally {
     closeSync(handle);
     rmSync(folder, { recursive: true });

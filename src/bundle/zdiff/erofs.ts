@@ -1,6 +1,9 @@
 /*
  * Where the files of an uncompressed EROFS image lie. Owns: reading its inodes and directories. What it cannot read it
  * leaves out: a difference is right without it, only larger.
+ * Another reader than ../erofs-read.ts, on purpose: that one decides what is a package and refuses every form but ours, by encoding
+ * again what it has decoded. Here nothing is decided, places are wanted and not contents, and the images that the method is measured
+ * with beside other programs are mkfs.erofs' own (test/bench/difference.ts), which that one refuses.
  */
 
 export interface ImageFile {
