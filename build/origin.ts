@@ -1,6 +1,6 @@
 /*
  * Where golden comes from: a root that we make of Debian packages, or any root that somebody brings
- * (`--from`), a directory or a tar. What does not fit is refused here, before anything is made.
+ * (`--from`), a directory or a tar (of a bundle: bundled.ts). What does not fit is refused here, before anything is made.
  * Owns: the checks, and the key under which everything made of that root is kept.
  */
 import { existsSync } from "node:fs";
@@ -36,7 +36,7 @@ export async function packagedOrigin(
 ): Promise<Origin> {
   const tree = await makeGolden({ root, lab, executable });
   const epoch = await rootEpoch(root);
-  return { key: path.basename(tree), tree, epoch, ...(await checkRoot(tree)) };
+  return { key: path.basename(tree), tree, epoch, ...(await describeRoot(tree)) };
 }
 
 /** A root that somebody brings. @throws Refusal if it cannot become a golden. */
@@ -48,12 +48,12 @@ export async function broughtOrigin(from: string): Promise<Origin> {
     await refuseMounts(from);
     const entries = await readTree(from, { hash: false });
     const key = `from-${digestOf([entries, epoch])}`;
-    return { key, tree: from, epoch, ...(await checkRoot(from)) };
+    return { key, tree: from, epoch, ...(await describeRoot(from)) };
   }
   const key = `from-${digestOf([path.resolve(from), stats.size, stats.mtimeMs, epoch])}`;
   const tree = path.join(cacheDirectory("from"), key);
   if (!existsSync(tree)) await told(`unpacking ${from}`, () => unpack(from, tree));
-  return { key, tree, epoch, ...(await checkRoot(tree)) };
+  return { key, tree, epoch, ...(await describeRoot(tree)) };
 }
 
 function epochOfEnvironment(): number | undefined {
@@ -105,7 +105,7 @@ async function refuseMounts(directory: string): Promise<void> {
 }
 
 /** What a golden must have, beside names that are UTF-8 (host/tree.ts sees to that). */
-async function checkRoot(tree: string): Promise<Pick<Origin, "kernels" | "updateGrub">> {
+export async function describeRoot(tree: string): Promise<Pick<Origin, "kernels" | "updateGrub">> {
   const boot = await namesIn(path.join(tree, "boot"));
   const images = boot.filter((name) => name.startsWith("vmlinuz-")).map((name) => name.slice(8));
   // A rescue image is for the machine that it was made on.

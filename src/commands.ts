@@ -12,6 +12,7 @@ import { backup, planned } from "./commands/backup.ts";
 import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
 import { build, clean, newProject } from "./commands/bundle-build.ts";
 import { applyFile, delta } from "./commands/bundle-delta.ts";
+import { bundleImage } from "./commands/bundle-image.ts";
 import { bundleRoot } from "./commands/bundle-root.ts";
 import { diffFiles, importFile, inspectBundle, verifyFile } from "./commands/bundle.ts";
 import { check } from "./commands/check.ts";
@@ -249,7 +250,9 @@ export const VERBS: readonly Verb[] = [
       "bundle diff OLD NEW [--json] | bundle delta OLD NEW FILE.upd [--key PUB…] [--json] | " +
       "bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR] [--key PUB…] | " +
       "bundle import LAYOUT FILE [--key PUB…] | " +
-      "bundle root FILE DIR --key PUB… --device RECORD [--platform NAME]",
+      "bundle root FILE DIR --key PUB… --device RECORD [--platform NAME] | " +
+      "bundle image FILE --key PUB… --device RECORD --out FILE.qcow2 [--format raw|qcow2|vmdk|vhdx] [--platform NAME] " +
+      "[--config FILE] [--builder DIR]",
     summary: "one signed file for all customers and platforms: make it, check it, look into it",
     options: {
       key: { type: "string", multiple: true },
@@ -257,6 +260,9 @@ export const VERBS: readonly Verb[] = [
       chain: { type: "string" },
       out: { type: "string" },
       images: { type: "string" },
+      format: { type: "string" },
+      config: { type: "string" },
+      builder: { type: "string" },
       platform: { type: "string" },
       "password-file": { type: "string" },
       release: { type: "boolean" },
@@ -538,6 +544,23 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
     case "import":
       only(2, "key");
       return importFile(file, other, keys);
+    case "image": {
+      only(1, "key", "device", "platform", "out", "format", "config", "builder");
+      const out = text(values["out"]);
+      if (keys.length === 0 || out === undefined) {
+        throw new UsageError("zshield bundle image needs --key and --out", "bundle");
+      }
+      return bundleImage({
+        file,
+        keys,
+        out,
+        device: oneDevice(values, what),
+        platform: text(values["platform"]),
+        format: text(values["format"]),
+        config: text(values["config"]),
+        builder: text(values["builder"]),
+      });
+    }
     case "root":
       only(2, "key", "device", "platform");
       return bundleRoot(file, other, {

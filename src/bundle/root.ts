@@ -9,6 +9,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, Refusal } from "../errors.ts";
 import { findTool, run } from "../host/command.ts";
+import { withUnfinished } from "../host/unfinished.ts";
 import type { BootRecord, PackageRecord } from "../model/bundle-manifest.ts";
 import { checkEntries } from "./package-tree.ts";
 import type { ReadTree } from "./erofs-read.ts";
@@ -44,25 +45,13 @@ export async function withRoot<T>(
   checkTarget(directory, target);
   const scratch = join(dirname(target), `.${basename(target)}.zshield-part`);
   const place = { root: join(scratch, "root"), images: join(scratch, "images") };
-  const discard = () => rmSync(scratch, { recursive: true, force: true });
-  const stop = () => {
-    discard();
-    process.exit(130);
-  };
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  try {
-    // What a power cut left there.
-    discard();
+  // What a power cut left there goes first.
+  return withUnfinished(scratch, async () => {
     for (const path of [scratch, place.root, place.images]) await mkdir(path, { mode: 0o700 });
     const result = await work(place);
     await rename(place.root, target);
     return result;
-  } finally {
-    discard();
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
+  });
 }
 
 /** @throws Refusal */

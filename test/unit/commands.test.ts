@@ -28,6 +28,8 @@ for (const [words, reason] of [
   ["card write card.img", /needs a device, or --serial/],
   ["card read card.img /dev/sdb", /no card "read"/],
   ["bundle root a.upt b", /takes one --device/],
+  ["bundle image a.upt --key b.pub", /needs --key and --out/],
+  ["bundle image a.upt --key b.pub --out c.qcow2", /takes one --device/],
   ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
 ] as [string, RegExp][]) {
   test(`zshield ${words}`, async () => {
