@@ -63,7 +63,10 @@ const installation: Make = async (context, isSoak) => {
     control: { table: 2, lvm: 4, esp: 4, data: 5, bulk: 5 },
     async start(crashed, name) {
       const again = await context.card("small");
-      await finishRecovery(await startCard(context, again, [disk(crashed)], { name }));
+      const machine = await startCard(context, again, [disk(crashed)], { name });
+      // A state of the last moments is an installed disk already, which GRUB starts.
+      if ((await awaitBootOrResult(machine)) === "result") await finishRecovery(machine);
+      else await machine.kill();
     },
   };
 };
