@@ -3,7 +3,7 @@
  * what the volume counts as; and what roots and backups hold, by fingerprint.
  * Owns: looking. A merge that was interrupted is seen through (cow-store.ts).
  */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { command } from "./command.ts";
 import {
@@ -18,8 +18,6 @@ import { readBytes, withOpen } from "./sparse.ts";
 
 const MOST_LINES = 10;
 
-const COUNTS = /^(Free blocks|Free inodes|Directories) count wrong (for group #\d+ )?\(/;
-
 /** What a replayed journal leaves to do in a sound file system: counters, and files that were being deleted. */
 const HARMLESS = [
   /^e2fsck /,
@@ -27,7 +25,7 @@ const HARMLESS = [
   /^(Pass \d|Setting free (blocks|inodes) count)/,
   /Clearing orphaned inode \d+/,
   /Truncating orphaned inode \d+/,
-  COUNTS,
+  /Free (blocks|inodes) count wrong \(/,
   /^Fix\? yes$/,
   /\*\*\*\*\* FILE SYSTEM WAS MODIFIED \*\*\*\*\*/,
   /: \d+\/\d+ files \(/,
@@ -35,22 +33,23 @@ const HARMLESS = [
 ];
 
 /**
- * A superblock or a commit that was torn between two sectors: the kernel does not mount it, the agent and the start of
- * the installed system (fsck.repair=yes) then call `e2fsck -y`, which must have no more to say than what follows from
- * the superblock's copy.
+ * A superblock or the last commit of the journal, torn between two sectors: the kernel does not mount it, the agent and
+ * the start of the installed system (fsck.repair=yes) then call `e2fsck -y`.
  */
-const TORN = [
-  /Superblock checksum does not match superblock$/,
-  /^Journal transaction \d+ was corrupt, replay was aborted\.$/,
-];
-const OF_TORN = [
-  ...TORN,
+const TORN_SUPERBLOCK = /Superblock checksum does not match superblock$/;
+const TORN_COMMIT = /^Journal transaction (\d+) was corrupt, replay was aborted\.$/;
+/** What follows from taking the superblock's copy. */
+const OF_SUPERBLOCK = [
+  TORN_SUPERBLOCK,
   /Superblock invalid, trying backup blocks\.\.\.$/,
   /^Superblock needs_recovery flag is clear, but journal has data\.$/,
   /^Recovery flag not set in backup superblock, so running journal anyway\.$/,
   /^Block bitmap differences:( +\+(\d+|\(\d+--\d+\)))+$/,
   /^Padding at end of inode bitmap is not set\. Fix\? yes$/,
+  /^(Free blocks|Free inodes|Directories) count wrong for group #\d+ \(/,
 ];
+
+const JOURNAL = { inode: 8, blockBytes: 4096, magic: 0xc03b3998, commit: 2 };
 
 /** The superblock's bit for a journal that has to be replayed. */
 const NEEDS_RECOVERY = { atBytes: 1024 + 0x60, bit: 0x4 };
@@ -73,7 +72,16 @@ export async function faultsOfFileSystem(
   try {
     const faults = await look("-y", copy);
     if (!isTorn(faults)) return describe(faults, name);
-    const others = faults.filter((line) => !OF_TORN.some((pattern) => pattern.test(line)));
+    const others: string[] = [];
+    const isOfCopy = faults.some((line) => TORN_SUPERBLOCK.test(line));
+    for (const line of faults) {
+      const transaction = TORN_COMMIT.exec(line)?.[1];
+      if (transaction !== undefined) {
+        if (!(await isLast(Number(transaction), copy, folder))) others.push(line);
+      } else if (!(isOfCopy && OF_SUPERBLOCK.some((pattern) => pattern.test(line)))) {
+        others.push(line);
+      }
+    }
     return describe([...others, ...(await look("-n", copy))], name);
   } finally {
     rmSync(copy);
@@ -81,7 +89,29 @@ export async function faultsOfFileSystem(
 }
 
 const isTorn = (faults: readonly string[]): boolean =>
-  faults.some((line) => TORN.some((pattern) => pattern.test(line)));
+  faults.some((line) => TORN_SUPERBLOCK.test(line) || TORN_COMMIT.test(line));
+
+/** Whether the journal has no commit of a later transaction. */
+async function isLast(transaction: number, file: string, folder: string): Promise<boolean> {
+  const journal = join(folder, "journal");
+  await command(["debugfs", "-R", `dump <${JOURNAL.inode}> ${journal}`, file]);
+  try {
+    return commitsIn(readFileSync(journal)).every((sequence) => sequence <= transaction);
+  } finally {
+    rmSync(journal);
+  }
+}
+
+/** The numbers of all transactions that have a commit, of earlier rounds too. */
+export function commitsIn(journal: Buffer): number[] {
+  const found: number[] = [];
+  for (let at = 0; at + 12 <= journal.length; at += JOURNAL.blockBytes) {
+    const isCommit =
+      journal.readUInt32BE(at) === JOURNAL.magic && journal.readUInt32BE(at + 4) === JOURNAL.commit;
+    if (isCommit) found.push(journal.readUInt32BE(at + 8));
+  }
+  return found;
+}
 
 async function look(how: "-n" | "-y", file: string): Promise<string[]> {
   const argv = ["e2fsck", "-f", how, file];
