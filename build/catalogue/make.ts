@@ -47,7 +47,8 @@ function writeNote(file: string, note: unknown): void {
   writeFileSync(file, `${JSON.stringify(note, null, 2)}\n`);
 }
 
-type Note = Omit<Built, "recipe"> & { readonly digest: string };
+/** Without places, so that the directory may move. */
+type Note = Omit<Built, "recipe" | "directory"> & { readonly digest: string };
 
 export async function makePackage(
   recipe: Recipe,
@@ -61,8 +62,9 @@ export async function makePackage(
   const digest = digestOf([recipe, others.map(({ name, madeMs }) => [name, madeMs])]);
   const known = readNote<Note>(file);
   if (known) {
-    if (known.digest === digest && existsSync(known.directory)) return { ...known, recipe };
-    rmSync(known.directory, { recursive: true, force: true });
+    const directory = path.join(out, known.name);
+    if (known.digest === digest && existsSync(directory)) return { ...known, recipe, directory };
+    rmSync(directory, { recursive: true, force: true });
   }
   const empty = path.join(work, "empty");
   mkdirSync(empty, { recursive: true });
@@ -81,11 +83,11 @@ export async function makePackage(
   const { name, version, directory, sizeBytes, harvest } = done;
   const { leave, missing, notices } = harvest;
   const found = {
-    ...{ name, version, directory, needs: harvest.needs },
+    ...{ name, version, needs: harvest.needs },
     ...{ treeBytes: sizeBytes, madeMs: Date.now() },
   };
   writeNote(file, { ...found, digest, leave, missing, notices });
-  return { ...found, recipe };
+  return { ...found, recipe, directory };
 }
 
 /** Files of boot/ instead of a package; returns their names. */

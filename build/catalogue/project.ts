@@ -15,7 +15,7 @@ import {
 import path from "node:path";
 import { buildBundle } from "../../src/bundle/build.ts";
 import { filePieces } from "../../src/bundle/pieces.ts";
-import { CACHE_DIRECTORY } from "../../src/bundle/project.ts";
+import { CACHE_DIRECTORY, OUT_DIRECTORY } from "../../src/bundle/project.ts";
 import { readSigned } from "../../src/bundle/read.ts";
 import { lockKey, makeKey, unlockKey } from "../../src/bundle/secret-key.ts";
 import type { BundleManifest } from "../../src/model/bundle-manifest.ts";
@@ -79,19 +79,20 @@ export async function buildProject(
 ): Promise<BuiltBundle> {
   const stamp = path.join(directory, "built.json");
   const digest = digestOf([
-    boot.map(({ path: file }) => [file, Bun.file(file).lastModified]),
+    boot.map(({ name, path: file }) => [name, Bun.file(file).lastModified]),
     packages.map(({ name, madeMs }) => [name, madeMs]),
     ...["product.toml", "mask.txt"].map((name) => readFileSync(path.join(VIDEO, name), "utf8")),
   ]);
   const known = existsSync(stamp)
-    ? (JSON.parse(readFileSync(stamp, "utf8")) as { digest: string; path: string })
+    ? (JSON.parse(readFileSync(stamp, "utf8")) as { digest: string; name: string })
     : undefined;
-  if (known?.digest === digest && existsSync(known.path)) {
-    const { manifest } = await readSigned(filePieces(known.path), {
-      name: known.path,
+  const before = path.join(directory, OUT_DIRECTORY, known?.name ?? "");
+  if (known?.digest === digest && existsSync(before)) {
+    const { manifest } = await readSigned(filePieces(before), {
+      name: before,
       keys: "whoever-signed",
     });
-    return { path: known.path, manifest };
+    return { path: before, manifest };
   }
   await layProject(directory, boot, packages);
   const key = await developmentKey(path.join(directory, ".."));
@@ -103,7 +104,7 @@ export async function buildProject(
     ownerRoot: false,
     say: (line) => console.error(`build: ${line}`),
   });
-  writeFileSync(stamp, `${JSON.stringify({ digest, path: file })}\n`);
+  writeFileSync(stamp, `${JSON.stringify({ digest, name: path.basename(file) })}\n`);
   return { path: file, manifest: bundle.manifest };
 }
 

@@ -20,6 +20,7 @@ import {
   forgetMount,
   forgetProcess,
   makeFolder,
+  PROJECT,
   registerMount,
   registerProcess,
 } from "../lab/scratch.ts";
@@ -146,6 +147,18 @@ test("SIGTERM removes the files as well", async () => {
   outer.kill("SIGTERM");
   assert.is(await outer.exited, 130);
   assert.equal(leftOver(), []);
+});
+
+test("the command itself works so: what apt says is told, with its exit code", async () => {
+  const main = join(PROJECT, "src/main.ts");
+  const words = ["no-such-package", "--root", root, "--out", scratch, "--apt"];
+  const argv = [process.execPath, main, "package", "harvest", ...words];
+  const child = Bun.spawn(argv, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  assert.match(
+    await new Response(child.stderr).text(),
+    /^zshield: apt cannot fetch no-such-package: /,
+  );
+  assert.is(await child.exited, 3);
 });
 
 test("where others would see its mounts, nothing is mounted", async () => {
