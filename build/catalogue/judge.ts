@@ -24,6 +24,9 @@ export const ONLY_ON_A_DEVICE: Readonly<Record<string, string>> = {
   xl2tpd: "asks systemd whether the service is active",
 };
 
+/** Another number where more is asked than before. */
+const QUESTIONS = 2;
+
 type Judgement = Pick<Result, "missing" | "health" | "healthSaid">;
 
 export async function judge(
@@ -35,6 +38,7 @@ export async function judge(
   const script = readFileSync(path.join(import.meta.dirname, "health.sh"), "utf8");
   const file = path.join(work, NOTES, `${one.recipe.name}.judged`);
   const digest = digestOf([
+    QUESTIONS,
     layers.map(({ name, madeMs }) => [name, madeMs]),
     one.recipe.commands,
     script,
@@ -45,7 +49,8 @@ export async function judge(
     : undefined;
   if (known?.digest === digest) return known.judgement;
   const below = layers.slice(1).map((layer) => viewDirectory(layer.directory));
-  const missing = whatIsMissing(viewDirectory(one.directory), below);
+  const { start, stop, health } = one.recipe.commands;
+  const missing = whatIsMissing(viewDirectory(one.directory), below, [start, stop, health]);
   const directories = layers.map((layer) => layer.directory);
   const judgement = { missing, ...(await runHealth(one, directories, script, work)) };
   if (missing.length === 0 && judgement.health !== "failed") {

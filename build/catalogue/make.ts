@@ -2,12 +2,13 @@
  * Makes the packages and boot files of recipes, once: what was made stays until its recipe changes, or the base.
  * Owns: the notes that say what was made of what.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { harvestRecipe } from "../../src/commands/harvest.ts";
 import { Refusal } from "../../src/errors.ts";
 import { withInstalled } from "../../src/host/harvest/apt-root.ts";
 import { viewDirectory } from "../../src/host/harvest/view.ts";
+import { parsePackageName } from "../../src/model/package-name.ts";
 import type { Recipe } from "../../src/model/recipe.ts";
 import { makePaths } from "../../src/plan/harvest/paths.ts";
 import { digestOf } from "../cache.ts";
@@ -64,8 +65,8 @@ export async function makePackage(
   if (known) {
     const directory = path.join(out, known.name);
     if (known.digest === digest && existsSync(directory)) return { ...known, recipe, directory };
-    rmSync(directory, { recursive: true, force: true });
   }
+  dropPackages(out, recipe.name);
   const empty = path.join(work, "empty");
   mkdirSync(empty, { recursive: true });
   const done = await told(recipe.name, () =>
@@ -88,6 +89,15 @@ export async function makePackage(
   };
   writeNote(file, { ...found, digest, leave, missing, notices });
   return { ...found, recipe, directory };
+}
+
+/** Every version of one. */
+function dropPackages(out: string, name: string): void {
+  for (const entry of existsSync(out) ? readdirSync(out) : []) {
+    const isTree = !entry.startsWith(".") && !entry.endsWith(".part");
+    const isOne = isTree && parsePackageName(entry).name === name;
+    if (isOne) rmSync(path.join(out, entry), { recursive: true });
+  }
 }
 
 /** Files of boot/ instead of a package; returns their names. */

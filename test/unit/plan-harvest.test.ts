@@ -258,4 +258,51 @@ test("a package is whole with what lies below it, and not without", () => {
   ]);
 });
 
+test("a command of the package whose program is not there is missing, also behind a link to nothing", () => {
+  const own = makeView({
+    "/usr/bin/tool": { target: "/etc/alternatives/tool" },
+    "/usr/bin/here": { text: "here\n" },
+  });
+  const commands = [["/usr/bin/here", "-x"], ["/usr/bin/tool"], [], ["/usr/bin/below"]];
+  const below = makeView({ "/usr/bin/below": { text: "below\n" } });
+  assert.equal(whatIsMissing(own, [below], commands), [
+    { path: "/usr/bin/tool", why: "a command of the package" },
+  ]);
+  const chosen = makeView({ "/etc/alternatives/tool": { target: "/usr/bin/here" } });
+  assert.equal(whatIsMissing(own, [chosen, below], commands), []);
+});
+
+test("a link that goes with a choice is taken with what it points to, wherever the choice lies", () => {
+  const items = {
+    "/usr/lib/card": { target: "/etc/alternatives/card" },
+    "/etc/alternatives/card": { target: "/usr/lib/card-5" },
+    "/usr/lib/card-5/driver.so": { needs: [] },
+    "/usr/bin/card-tool": { target: "/etc/alternatives/card-tool" },
+    "/etc/alternatives/card-tool": { target: "/usr/lib/card-5/tool" },
+    "/usr/lib/card-5/tool": { needs: [] },
+  };
+  const packages = [
+    makePackage("card", { files: ["/usr/lib/card-5/driver.so"] }),
+    makePackage("tool", { files: ["/usr/lib/card-5/tool"] }),
+  ];
+  const links = [
+    { name: "card", link: "/usr/lib/card" },
+    { name: "card-tool", link: "/usr/bin/card-tool" },
+  ];
+  const rest = { alternatives: [{ name: "card", links }] };
+  const wish = { ...WISH, packages: ["tool"] };
+  const driver = makeProvided("card", ["card"], {
+    "/usr/lib/card": items["/usr/lib/card"],
+    "/etc/alternatives/card": items["/etc/alternatives/card"],
+    "/usr/lib/card-5/driver.so": { needs: [] },
+  });
+  const found = planHarvest(makeFacts(items, packages, rest), wish, [BASE, driver]);
+  const taken = paths(found.take).filter((path) => items[path as keyof typeof items] !== undefined);
+  assert.equal(taken, [
+    "/etc/alternatives/card-tool",
+    "/usr/bin/card-tool",
+    "/usr/lib/card-5/tool",
+  ]);
+});
+
 test.run();

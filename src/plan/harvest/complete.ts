@@ -22,8 +22,12 @@ export function overlay(views: readonly TreeView[]): TreeView {
   };
 }
 
-/** `own`: the package; `below`: what else is there, the base last. */
-export function whatIsMissing(own: TreeView, below: readonly TreeView[]): Judged[] {
+/** `own`: the package; `below`: what else is there, the base last; `commands`: of the package, argv. */
+export function whatIsMissing(
+  own: TreeView,
+  below: readonly TreeView[],
+  commands: readonly (readonly string[])[] = [],
+): Judged[] {
   const view = overlay([own, ...below]);
   const paths = makePaths(view);
   const findLibrary = makeLibraries(view, paths);
@@ -32,7 +36,9 @@ export function whatIsMissing(own: TreeView, below: readonly TreeView[]): Judged
     .found.filter((path) => own.node(path)?.type === "file");
   const names = new Set(files.map(nameOf));
   const isThere = (path: string) => view.node(paths.chain(path).at(-1) ?? "")?.type === "file";
-  return files.flatMap((path): Judged[] => {
+  const programs = commands.flatMap(([program]) => (program === undefined ? [] : [program]));
+  const called = [...new Set(programs)].filter((program) => !isThere(program));
+  const inFiles = files.flatMap((path): Judged[] => {
     const elf = own.elf(path);
     if (elf) {
       const { needed, interpreter } = elf;
@@ -56,6 +62,7 @@ export function whatIsMissing(own: TreeView, below: readonly TreeView[]): Judged
       : PROGRAM_DIRECTORIES.map((place) => `${place}/${program}`);
     return places.some(isThere) ? [] : [{ path, why: `interpreter ${program}` }];
   });
+  return [...called.map((path) => ({ path, why: "a command of the package" })), ...inFiles];
 }
 
 /** Of a first line, without `env` and its options. */

@@ -285,10 +285,12 @@ export function planHarvest(
     for (const { links: all } of facts.alternatives) {
       const [main] = all;
       const target = main && paths.chain(`/etc/alternatives/${main.name}`).at(-1);
-      if (!main || target === undefined || !take.has(target)) continue;
+      if (!main || target === undefined) continue;
       for (const { name, link } of all) {
         const pointer = `/etc/alternatives/${name}`;
         const end = paths.chain(pointer);
+        // What goes with the choice may be in another package than the choice itself.
+        if (!take.has(target) && !take.has(end.at(-1) ?? "")) continue;
         if (end.length < 2 || !isThere(end.slice(1))) continue;
         const same = (path: string) =>
           providerOf(path)?.node(path)?.target === view.node(path)?.target;
