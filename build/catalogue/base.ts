@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import path from "node:path";
 import { digestOf } from "../cache.ts";
 import { run, told } from "../command.ts";
-import { readMirrors } from "../debian-mirror.ts";
+import { type Mirrors, readMirrors } from "../debian-mirror.ts";
 
 const SUITE = "bookworm";
 const APT_FRESH_MS = 24 * 3600_000;
@@ -42,13 +42,22 @@ export async function makeBase(work: string): Promise<string> {
         ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--quiet"],
         "--hook-directory=/usr/share/mmdebstrap/hooks/merged-usr",
         ...['--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"],
-        ...[`--include=${BASE.join(",")}`, SUITE, base, mirrors.uri.debian],
+        ...[`--include=${BASE.join(",")}`, SUITE, base, ...sources(mirrors, "main")],
       ],
       { env: { TMPDIR: work, INITRD: "No" } },
     ),
   );
   writeFileSync(done, digest);
   return base;
+}
+
+/** Lines of sources.list(5), with what Debian has corrected since the release. */
+function sources({ keyring, uri }: Mirrors, components: string): string[] {
+  return [
+    [uri.debian, SUITE],
+    [uri.debian, `${SUITE}-updates`],
+    [uri["debian-security"], `${SUITE}-security`],
+  ].map(([from, suite]) => `deb [arch=amd64 signed-by=${keyring}] ${from} ${suite} ${components}`);
 }
 
 /** With lists of the day. */
@@ -65,14 +74,8 @@ export async function makeAptConfiguration(work: string): Promise<string> {
   ]) {
     mkdirSync(path.join(directory, made), { recursive: true });
   }
-  const line = (uri: string, suite: string) =>
-    `deb [arch=amd64 signed-by=${mirrors.keyring}] ${uri} ${suite} main contrib non-free\n`;
-  writeFileSync(
-    path.join(directory, "etc/sources.list"),
-    line(mirrors.uri.debian, SUITE) +
-      line(mirrors.uri.debian, `${SUITE}-updates`) +
-      line(mirrors.uri["debian-security"], `${SUITE}-security`),
-  );
+  const lines = sources(mirrors, "main contrib non-free");
+  writeFileSync(path.join(directory, "etc/sources.list"), `${lines.join("\n")}\n`);
   writeFileSync(path.join(directory, "state/status"), "");
   const text = [
     `Dir "${directory}";`,
