@@ -84,10 +84,10 @@ export async function buildProject(
     ...["product.toml", "mask.txt"].map((name) => readFileSync(path.join(VIDEO, name), "utf8")),
   ]);
   const known = existsSync(stamp)
-    ? (JSON.parse(readFileSync(stamp, "utf8")) as { digest: string; name: string })
+    ? (JSON.parse(readFileSync(stamp, "utf8")) as { digest: string; name?: string })
     : undefined;
   const before = path.join(directory, OUT_DIRECTORY, known?.name ?? "");
-  if (known?.digest === digest && existsSync(before)) {
+  if (known?.name !== undefined && known.digest === digest && existsSync(before)) {
     const { manifest } = await readSigned(filePieces(before), {
       name: before,
       keys: "whoever-signed",
