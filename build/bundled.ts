@@ -3,11 +3,11 @@
  * it has changed. Owns: that root's place in the cache.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { bundleRoot, type RootWords } from "../src/commands/bundle-root.ts";
 import { Refusal } from "../src/errors.ts";
-import { cacheDirectory, digestOf, digestOfFile } from "./cache.ts";
+import { cacheDirectory, digestOf, digestOfFile, removeAtOnce } from "./cache.ts";
 import { told } from "./command.ts";
 import { describeRoot, type Origin } from "./origin.ts";
 import { digestOfSources } from "./parts.ts";
@@ -29,7 +29,7 @@ export async function bundledOrigin(bundle: BundleWords): Promise<Origin> {
   const tree = path.join(cacheDirectory("bundle"), key);
   if (!existsSync(tree)) {
     // One is enough: they are large.
-    await rm(path.dirname(tree), { recursive: true, force: true });
+    await removeAtOnce(path.dirname(tree));
     await mkdir(path.dirname(tree), { recursive: true });
     await told("root of the bundle", () => bundleRoot(file, tree, bundle));
   }

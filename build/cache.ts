@@ -2,7 +2,8 @@
  * Where build products are kept, and the digest that names them: a product is made again only when
  * something that went into it has changed. Owns: paths under dist/, digests, and what is dropped.
  */
-import { readdir, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
 export const REPOSITORY = path.resolve(import.meta.dirname, "..");
@@ -42,4 +43,12 @@ export async function dropUnused(directory: string): Promise<void> {
     await rm(file.replace(/\.used$/, ""), { recursive: true, force: true });
     await rm(file, { recursive: true, force: true });
   }
+}
+
+/** Removes a directory so that what lies in it, half removed, is never taken for whole. */
+export async function removeAtOnce(directory: string): Promise<void> {
+  const old = `${directory}.old`;
+  await rm(old, { recursive: true, force: true });
+  if (existsSync(directory)) await rename(directory, old);
+  await rm(old, { recursive: true, force: true });
 }

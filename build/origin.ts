@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
 import { readTree } from "../src/host/tree.ts";
-import { cacheDirectory, digestOf } from "./cache.ts";
+import { cacheDirectory, digestOf, removeAtOnce } from "./cache.ts";
 import { run, told } from "./command.ts";
 import { rootEpoch } from "./debian.ts";
 import { makeGolden } from "./golden.ts";
@@ -66,7 +66,7 @@ function epochOfEnvironment(): number | undefined {
 
 async function unpack(archive: string, tree: string): Promise<void> {
   // One is enough: they are large.
-  await rm(path.dirname(tree), { recursive: true, force: true });
+  await removeAtOnce(path.dirname(tree));
   const work = `${tree}.new`;
   await mkdir(work, { recursive: true });
   try {
