@@ -5,6 +5,7 @@
  */
 import { readlinkSync } from "node:fs";
 import { Refusal } from "../errors.ts";
+import { ENDING } from "../host/signals.ts";
 import { setEcho, showTypingNow } from "../ui/typing.ts";
 
 /** What is wrong with a password, or undefined. */
@@ -19,14 +20,13 @@ export async function whileHidden<T>(ask: () => Promise<T>): Promise<T> {
     restore();
     process.kill(process.pid, signal);
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.once(signal, end);
+  for (const signal of ENDING) process.once(signal, end);
   await setEcho(terminal, false);
   try {
     return await ask();
   } finally {
     restore();
-    for (const signal of signals) process.off(signal, end);
+    for (const signal of ENDING) process.off(signal, end);
   }
 }
 

@@ -6,6 +6,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Failure, Refusal, messageOf } from "../errors.ts";
+import { ENDING } from "../host/signals.ts";
 import { openEsp } from "../host/esp.ts";
 import { saveMetadata } from "../host/lvm-metadata.ts";
 import { closeLeftOver } from "../host/left-over.ts";
@@ -64,7 +65,7 @@ export function oneBackup<T>(work: () => Promise<T>): Promise<T> {
 export function ignoreSignals(say: (line: string) => void): () => void {
   const tell = () => say("a moment: what was begun is being finished");
   // One voice is enough where one such time lies in another.
-  const signals = depth++ === 0 ? (["SIGINT", "SIGTERM", "SIGHUP"] as const) : [];
+  const signals = depth++ === 0 ? ENDING : [];
   for (const signal of signals) process.on(signal, tell);
   return () => {
     depth--;

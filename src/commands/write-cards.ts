@@ -9,6 +9,7 @@ import { readCardDisks, readContents } from "../host/card-disks.ts";
 import { checkImage, type CardImage } from "../host/card-image.ts";
 import { writeCard, type CardProgress } from "../host/card-write.ts";
 import { findTool, run } from "../host/command.ts";
+import { ENDING } from "../host/signals.ts";
 import { whyNotSameCard, type CardDisk } from "../model/card-disk.ts";
 import { describeDisk } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
@@ -44,7 +45,7 @@ export async function writeCards(options: WriteOptions): Promise<void> {
   await tellLoss(targets);
   await mustAgree(options.yes, targets.length === 1 ? "Write it?" : `Write all ${targets.length}?`);
   await lookAgain(targets, wish, image);
-  process.once("SIGINT", stop);
+  if (ENDING.includes("SIGINT")) process.once("SIGINT", stop);
   const cards = await writeAll(image, targets, makeDisplay());
   for (const line of summaryLines(cards)) say(line);
   if (cards.some(({ phase }) => phase !== "good")) process.exitCode = EXIT.failed;

@@ -7,10 +7,10 @@ import { readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { Refusal } from "../errors.ts";
 import { findTool } from "./command.ts";
+import { ENDING } from "./signals.ts";
 
 /** Holds the namespace of the process that started us again. */
 const OUTSIDE = "ZSHIELD_MOUNTS_OUTSIDE";
-const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export function hasPrivateMounts(): boolean {
   const outside = process.env[OUTSIDE];
@@ -46,7 +46,7 @@ export async function startWithPrivateMounts(): Promise<number> {
       stdio: ["inherit", "inherit", "inherit"],
     },
   );
-  const forwards = FORWARDED.map((signal) => [signal, () => child.kill(signal)] as const);
+  const forwards = ENDING.map((signal) => [signal, () => child.kill(signal)] as const);
   for (const [signal, forward] of forwards) process.on(signal, forward);
   try {
     await child.exited;

@@ -7,23 +7,23 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ENDING } from "./signals.ts";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const unfinished = new Set<string>();
 
 /** A signal removes it until what is returned is called. */
 export function markUnfinished(path: string): () => void {
-  if (unfinished.size === 0) for (const signal of SIGNALS) process.on(signal, end);
+  if (unfinished.size === 0) for (const signal of ENDING) process.on(signal, end);
   unfinished.add(path);
   return () => {
     if (!unfinished.delete(path) || unfinished.size > 0) return;
-    for (const signal of SIGNALS) process.off(signal, end);
+    for (const signal of ENDING) process.off(signal, end);
   };
 }
 
 function end(signal: NodeJS.Signals): void {
   for (const path of unfinished) remove(path);
-  for (const one of SIGNALS) process.off(one, end);
+  for (const one of ENDING) process.off(one, end);
   // As if nobody had looked at it: a shell stops its script then.
   process.kill(process.pid, signal);
 }

@@ -12,8 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), "zshield-unfinished-"));
 test.after(() => rmSync(folder, { recursive: true }));
 const MODULE = new URL("../../src/host/unfinished.ts", import.meta.url).pathname;
 
-/** Begins a scratch in `directory` and a file beside it, says so, and waits to be ended. */
-async function begin(directory: string) {
+/** Begins a scratch in `directory` and a file beside it, says so, and waits to be ended. `around`: what starts it. */
+async function begin(directory: string, around: readonly string[] = []) {
   const source = `
     import { writeFileSync } from "node:fs";
     import { withScratch, withUnfinished } from ${JSON.stringify(MODULE)};
@@ -23,7 +23,9 @@ async function begin(directory: string) {
       console.log("begun");
       await new Promise((resolve) => setTimeout(resolve, 60_000));
     }));`;
-  const child = Bun.spawn([process.execPath, "-e", source, directory], { stdout: "pipe" });
+  const child = Bun.spawn([...around, process.execPath, "-e", source, directory], {
+    stdout: "pipe",
+  });
   const reader = child.stdout.getReader();
   assert.match(new TextDecoder().decode((await reader.read()).value), /begun/);
   return child;
@@ -40,6 +42,18 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     assert.equal(readdirSync(directory), []);
   });
 }
+
+test("a signal that whoever started it had it ignore does not end it", async () => {
+  const directory = join(folder, "ignored");
+  const child = await begin(directory, ["sh", "-c", 'trap "" HUP INT; exec "$@"', "sh"]);
+  for (const signal of ["SIGHUP", "SIGINT"] as const) child.kill(signal);
+  await Bun.sleep(200);
+  assert.is(child.signalCode, null);
+  assert.is(readdirSync(directory).length, 2);
+  child.kill("SIGTERM");
+  await child.exited;
+  assert.equal(readdirSync(directory), []);
+});
 
 test("the next run removes what the dead left, and nothing else", async () => {
   const directory = join(folder, "dead");

@@ -20,6 +20,7 @@ import {
 import { join, resolve } from "node:path";
 import { CommandError, Failure, Refusal } from "../../errors.ts";
 import { findTool, query, run } from "../command.ts";
+import { ENDING } from "../signals.ts";
 import { requirePrivateMounts } from "../private-mounts.ts";
 
 export interface AptOptions {
@@ -36,7 +37,6 @@ const MOST_MS = 3600_000;
 const MOUNTED = ["proc", "dev", "tmp", "run"];
 const WRITTEN = ["usr/sbin", "var/lib/dpkg", "var/log"];
 const MOST_PASSES = 4;
-const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Calls `work` with a root that has the packages. @throws Refusal, Failure */
 export async function withInstalled<T>(
