@@ -86,18 +86,12 @@ test("the worst JSON that fits into the front takes less than 192 MiB", async ()
   }
 });
 
-test("verify and apply name a blob that asks for a larger window than a receiver grants", async () => {
-  const frame = (sizeBytes: number, windowLog: number) =>
-    zstdCompressSync(Buffer.alloc(sizeBytes, "x"), {
-      params: { [constants.ZSTD_c_windowLog]: windowLog },
-    });
-  const greedy = frame(8192, 20);
-  // No single segment, a size of four bytes, a window of 16 MiB.
-  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x80, (24 - 10) << 3, 0x00, 0x20, 0x00, 0x00]);
+/** What `verify` and unpacking say of a bundle whose nvr has this frame. */
+async function whyNotFrame(nvrFrame: Uint8Array): Promise<readonly [string, string]> {
   const { bytes } = await exampleBundle({
     contents: [
-      frame(8192, 20),
-      Buffer.concat([head, greedy.subarray(7)]),
+      frameOf(8192, 20),
+      nvrFrame,
       zstdCompressSync(Buffer.alloc(8192, "y")),
       zstdCompressSync(Buffer.alloc(9000, "z")),
     ],
@@ -107,17 +101,37 @@ test("verify and apply name a blob that asks for a larger window than a receiver
   const words = ["bundle", "verify", at("greedy.upt"), "--key", at("vendor.pub")];
   const { code, stderr } = await peakOf(words);
   assert.is(code, 3);
-  assert.match(
-    stderr,
-    /the blob of nvr-.*: its frame asks for a window of 16 MiB, and 8 are granted/,
-  );
   const older = await openBundle(at("greedy.upt"), "whoever-signed");
   const nvr = listContents(older.signed.manifest).find(({ item }) => item.name.startsWith("nvr-"));
   if (!nvr) throw new Error("the example has no nvr");
+  return [stderr, await refusalWhile(() => expandContent(older, nvr, at("nvr")))];
+}
+
+function frameOf(sizeBytes: number, windowLog: number) {
+  return zstdCompressSync(Buffer.alloc(sizeBytes, "x"), {
+    params: { [constants.ZSTD_c_windowLog]: windowLog },
+  });
+}
+
+test("verify and apply name a blob that asks for a larger window than a receiver grants", async () => {
+  // No single segment, a size of four bytes, a window of 16 MiB.
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x80, (24 - 10) << 3, 0x00, 0x20, 0x00, 0x00]);
+  const greedy = Buffer.concat([head, frameOf(8192, 20).subarray(7)]);
+  const [verified, unpacked] = await whyNotFrame(greedy);
   assert.match(
-    await refusalWhile(() => expandContent(older, nvr, at("nvr"))),
-    /cannot be unpacked: its frame asks for a window of 16 MiB/,
+    verified,
+    /the blob of nvr-.*: its frame asks for a window of 16 MiB, and 8 are granted/,
   );
+  assert.match(unpacked, /cannot be unpacked: its frame asks for a window of 16 MiB/);
+});
+
+test("verify and apply name a blob that holds more than one frame", async () => {
+  const [frame, empty] = [frameOf(8192, 20), zstdCompressSync(Buffer.alloc(0))];
+  for (const tail of [frame, empty]) {
+    const [verified, unpacked] = await whyNotFrame(Buffer.concat([frame, tail]));
+    assert.match(verified, /the blob of nvr-.*: something lies behind its frame/);
+    assert.match(unpacked, /cannot be unpacked: something lies behind its frame/);
+  }
 });
 
 test.run();

@@ -2,16 +2,17 @@
  * Packages as images: equal bytes from equal trees, everything of a tree kept or refused by name, and nothing taken
  * from a damaged file. erofs-utils read what we write.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compressBlob, compressFile, compressPieces, expandBlob } from "../../src/bundle/blob.ts";
 import { encodeSuperblock } from "../../src/bundle/erofs.ts";
-import { faultOfFrame } from "../../src/bundle/frame.ts";
+import { checkFrame, faultOfFrame } from "../../src/bundle/frame.ts";
 import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
 import { openImage } from "../../src/bundle/image.ts";
@@ -407,7 +408,7 @@ test("a blob gives the same image again, is the same each time, and nothing else
   for (const [content, record, sentence] of [
     [bytes.subarray(0, -1), wanted, /cannot be unpacked|not the blob/],
     [bytes.subarray(0, 100), wanted, /cannot be unpacked/],
-    [Buffer.concat([bytes, bytes]), wanted, /cannot be unpacked: it is longer/],
+    [Buffer.concat([bytes, bytes]), wanted, /cannot be unpacked: something lies behind its frame/],
     [Buffer.concat([bytes, Buffer.of(0)]), wanted, /cannot be unpacked|not the blob/],
     [flipped, wanted, /cannot be unpacked|not the blob/],
     [bytes, { ...wanted, blob: { ...wanted.blob, sha256: "0".repeat(64) } }, /not the blob/],
@@ -460,6 +461,44 @@ test("the head of a blob: one frame of that size, without extras, within the win
   ] as const) {
     assert.match(faultOfFrame(bad, size) ?? "", fault);
   }
+});
+
+test("a blob is one frame, whole, with nothing behind it, however it comes", async () => {
+  const file = join(folder, "frame");
+  // A block that is one byte many times, blocks that are compressed, and one that is not.
+  const parts = [
+    Buffer.alloc(300_000, "x"),
+    Buffer.from("abc".repeat(70_000)),
+    randomBytes(150_000),
+  ];
+  const content = Buffer.concat(parts);
+  fs.writeFileSync(file, content);
+  await compressFile(file, content.length, `${file}.zst`);
+  const frame = fs.readFileSync(`${file}.zst`);
+  const judge = async (bytes: Buffer, pieceBytes: number, size = content.length) => {
+    const { write, end } = checkFrame(size);
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      await write(bytes.subarray(at, at + pieceBytes));
+    }
+    await end();
+  };
+  const why = (...words: Parameters<typeof judge>) => judge(...words).then(() => "", String);
+  const empty = zstdCompressSync(Buffer.alloc(0));
+  const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 0]);
+  for (const pieceBytes of [1, 2, 3, 1000, MIB]) {
+    assert.is(await why(frame, pieceBytes), "");
+    for (const tail of [frame, empty, skipped, Buffer.alloc(1)]) {
+      assert.match(await why(Buffer.concat([frame, tail]), pieceBytes), /lies behind its frame/);
+    }
+    assert.match(await why(frame.subarray(0, -1), pieceBytes), /its frame is cut off/);
+  }
+  for (let length = 0; length < 40; length += 1) {
+    assert.match(await why(frame.subarray(0, length), MIB), /no zstd|its size|is cut off/);
+  }
+  const small = zstdCompressSync(Buffer.from("small"));
+  assert.is(await why(small, 1, 5), "");
+  small[6]! |= 6;
+  assert.match(await why(small, 1, 5), /a block of its frame is damaged/);
 });
 
 test("a blob is the same however short the reads are", async () => {
