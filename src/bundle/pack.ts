@@ -6,7 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import { publishFile } from "../host/durable.ts";
-import { withUnfinished } from "../host/unfinished.ts";
+import { withUnfinishedOf } from "../host/unfinished.ts";
 import type { ImageRecord } from "../model/bundle-manifest.ts";
 import { hashTreeBytes } from "../model/hash-tree.ts";
 import { parsePackageName, type PackageName } from "../model/package-name.ts";
@@ -47,8 +47,7 @@ export async function packTree(
     );
   }
   const description = readOwnFile(join(tree.root, OWN_FILE), join(directory, OWN_FILE));
-  const making = `${out}.part`;
-  return withUnfinished(making, async () => {
+  return withUnfinishedOf(out, async (making) => {
     const handle = openSync(making, "wx+", 0o644);
     try {
       const { blocks } = await writeErofs(handle, tree, (digest) => digest.slice(0, 32));

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { Refusal } from "../errors.ts";
 import { renameDurably } from "../host/durable.ts";
-import { withUnfinished } from "../host/unfinished.ts";
+import { withUnfinishedOf } from "../host/unfinished.ts";
 import { blobName, type BundleLayout, type NamedBlob } from "./oci.ts";
 import type { Pieces } from "./pieces.ts";
 import { encodeHeader, END_BYTES, paddingBytes } from "./tar.ts";
@@ -30,8 +30,7 @@ export async function writePieces(
   pieces: Pieces,
   check?: (file: string) => Promise<void>,
 ): Promise<void> {
-  const making = `${path}.part`;
-  await withUnfinished(making, async () => {
+  await withUnfinishedOf(path, async (making) => {
     const file = await open(making, "wx", 0o644);
     try {
       // Whatever the umask of the person.

@@ -2,28 +2,30 @@
  * Directories and names that are on the disk when the call returns. FAT has no journal: a directory whose
  * entry reached the disk without its cluster cannot be entered any more, and no repair brings it back.
  */
-import { mkdir, open, rename } from "node:fs/promises";
+import { linkSync, lstatSync, renameSync } from "node:fs";
+import { mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes what is missing of the path, each part flushed before the next. */
-export async function makeDirectory(path: string): Promise<void> {
+/** Makes what is missing of the path, each part flushed before the next; returns the first that it made. */
+export async function makeDirectory(path: string): Promise<string | undefined> {
   const parent = dirname(path);
   const isMade = await mkdir(path).then(
     () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "EEXIST") return false;
+    async (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST" && (await stat(path)).isDirectory()) return false;
       if (error.code === "ENOENT") return undefined;
       throw error;
     },
   );
   if (isMade === undefined) {
-    await makeDirectory(parent);
-    return makeDirectory(path);
+    const first = await makeDirectory(parent);
+    const own = await makeDirectory(path);
+    return first ?? own;
   }
-  if (isMade) {
-    await flushDirectory(path);
-    await flushDirectory(parent);
-  }
+  if (!isMade) return undefined;
+  await flushDirectory(path);
+  await flushDirectory(parent);
+  return path;
 }
 
 /**
@@ -41,6 +43,37 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 export async function publishFile(from: string, to: string): Promise<void> {
   await flushFile(from);
   await renameDurably(from, to);
+}
+
+/** The same, but never in the place of another: false if there is something. `onNamed` is called before a signal can come. */
+export async function publishNew(from: string, to: string, onNamed: () => void): Promise<boolean> {
+  await flushFile(from);
+  if (!takeName(from, to)) return false;
+  onNamed();
+  await flushFile(to);
+  await flushDirectory(dirname(to));
+  return true;
+}
+
+function takeName(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (!hasNoLinks(error)) throw error;
+  }
+  if (lstatSync(to, { throwIfNoEntry: false })) return false;
+  renameSync(from, to);
+  return true;
+}
+
+/** FAT and some network file systems have no links. */
+export function hasNoLinks(error: unknown): boolean {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  // Bun says ENOTSUP for EOPNOTSUPP, which is the same number.
+  return ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code);
 }
 
 export async function flushFile(path: string): Promise<void> {

@@ -2,14 +2,13 @@
  * Small files that are there whole, on the disk, or not at all, and never in the place of another one unless that is
  * wanted. Owns: how they are written, and read.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { link, open, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
 import { decodeText } from "../model/document.ts";
-import { flushDirectory, renameDurably } from "./durable.ts";
-import { markUnfinished, withUnfinished } from "./unfinished.ts";
+import { flushDirectory, hasNoLinks, renameDurably } from "./durable.ts";
+import { markUnfinished, withUnfinishedOf } from "./unfinished.ts";
 
 export interface NewFile {
   readonly text: string;
@@ -22,12 +21,11 @@ export interface NewFile {
 export async function writeNewFile(path: string, file: NewFile): Promise<void> {
   if (!file.replaces) checkFree(path);
   // The same directory: neither a link nor a rename goes from one file system to another.
-  const beside = `${path}.new-${randomBytes(4).toString("hex")}`;
   try {
-    await withUnfinished(beside, async () => {
+    await withUnfinishedOf(path, async (beside) => {
       await writeWhole(beside, file);
       if (file.replaces) return renameDurably(beside, path);
-      const isLinked = await link(beside, path).then(() => true, whyNotLinked);
+      const isLinked = await link(beside, path).then(() => true, falseWithoutLinks);
       if (isLinked) return;
       await rm(beside);
       await writeInPlace(path, file);
@@ -39,9 +37,8 @@ export async function writeNewFile(path: string, file: NewFile): Promise<void> {
   }
 }
 
-/** FAT and some network file systems have no links. */
-function whyNotLinked(error: unknown): false {
-  if (["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(codeOf(error))) return false;
+function falseWithoutLinks(error: unknown): false {
+  if (hasNoLinks(error)) return false;
   throw error;
 }
 
@@ -79,9 +76,11 @@ function codeOf(error: unknown): string {
 
 /** @throws Refusal */
 export function checkFree(path: string): void {
-  if (existsSync(path)) {
-    throw new Refusal(`${path} is there already`, "name another file, or use --force");
-  }
+  if (existsSync(path)) throw takenName(path);
+}
+
+export function takenName(path: string): Refusal {
+  return new Refusal(`${path} is there already`, "name another file, or use --force");
 }
 
 /** Text of at most so many bytes. @throws Refusal, also for what is not UTF-8. */

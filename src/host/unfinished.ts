@@ -1,20 +1,22 @@
 /*
  * What is being made and has not got its name yet: it goes whatever ends the work, Ctrl-C among it, and what a process left
  * that was killed goes with the next run.
- * Owns: the signals while something is unfinished, and telling the dead's from the living's.
+ * Owns: the signals while something is unfinished, and the names of it.
  */
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { isDead, OWNER, ownerName } from "./owner-name.ts";
 import { ENDING } from "./signals.ts";
 
-const unfinished = new Set<string>();
+/** With what removes it. */
+const unfinished = new Map<string, () => void>();
 
-/** A signal removes it until what is returned is called. */
-export function markUnfinished(path: string): () => void {
+/** A signal removes it until what is returned is called. `discard`: cannot wait for a promise. */
+export function markUnfinished(path: string, discard = () => remove(path)): () => void {
   if (unfinished.size === 0) for (const signal of ENDING) process.on(signal, end);
-  unfinished.add(path);
+  unfinished.set(path, discard);
   return () => {
     if (!unfinished.delete(path) || unfinished.size > 0) return;
     for (const signal of ENDING) process.off(signal, end);
@@ -22,7 +24,7 @@ export function markUnfinished(path: string): () => void {
 }
 
 function end(signal: NodeJS.Signals): void {
-  for (const path of unfinished) remove(path);
+  for (const discard of unfinished.values()) discard();
   for (const one of ENDING) process.off(one, end);
   // As if nobody had looked at it: a shell stops its script then.
   process.kill(process.pid, signal);
@@ -40,18 +42,20 @@ function remove(path: string): void {
 }
 
 /** Nothing is there when `work` begins, and nothing when this has ended: what is to stay is renamed by then. */
-export async function withUnfinished<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function withUnfinished<T>(
+  path: string,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
   await rm(path, { recursive: true, force: true });
+  // Before it is there, since a signal may come at once.
   const finish = markUnfinished(path);
   try {
-    return await work();
+    return await work(path);
   } finally {
     await rm(path, { recursive: true, force: true });
     finish();
   }
 }
-
-const PREFIX = "part-";
 
 /** A directory of its own in `directory`, which is made; others of living processes may be beside it. */
 export async function withScratch<T>(
@@ -59,36 +63,30 @@ export async function withScratch<T>(
   work: (scratch: string) => Promise<T>,
 ): Promise<T> {
   await mkdir(directory, { recursive: true });
-  for (const name of readdirSync(directory)) {
-    if (isOfDead(name)) await rm(join(directory, name), { recursive: true, force: true });
-  }
-  const name = `${PREFIX}${nameOfProcess(process.pid)}-${randomBytes(3).toString("hex")}`;
-  const scratch = join(directory, name);
-  // Before it is there, since a signal may come at once.
-  const finish = markUnfinished(scratch);
-  try {
+  return withUnfinished(await unfinishedIn(directory, ""), async (scratch) => {
     await mkdir(scratch);
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-    finish();
-  }
+    return work(scratch);
+  });
 }
 
-function isOfDead(name: string): boolean {
-  const found = /^part-((\d{1,10})-\d{1,20})-[0-9a-f]{6}$/.exec(name);
-  return found !== null && nameOfProcess(Number(found[2])) !== found[1];
+/** `work` makes what is called `path` in the end under a name of its own beside it, so that two at once do not meet. */
+export async function withUnfinishedOf<T>(
+  path: string,
+  work: (making: string) => Promise<T>,
+): Promise<T> {
+  return withUnfinished(await unfinishedOf(path), work);
 }
 
-/** With the moment of its start: the numbers of processes come again. Undefined where there is none. */
-function nameOfProcess(pid: number): string | undefined {
-  try {
-    // The name in brackets may hold anything, blanks too; the start is field 22.
-    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-    return `${pid}-${fields[19]}`;
-  } catch {
-    return undefined;
+/** A name beside `path` that nobody else takes. What dead ones left there is removed. */
+export function unfinishedOf(path: string): Promise<string> {
+  return unfinishedIn(dirname(path), `${basename(path)}.`);
+}
+
+export async function unfinishedIn(directory: string, prefix: string): Promise<string> {
+  const own = new RegExp(`^part-(${OWNER})-[0-9a-f]{6}$`);
+  for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+    const owner = name.startsWith(prefix) && own.exec(name.slice(prefix.length))?.[1];
+    if (owner && isDead(owner)) await rm(join(directory, name), { recursive: true, force: true });
   }
+  return join(directory, `${prefix}part-${ownerName()}-${randomBytes(3).toString("hex")}`);
 }

@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -145,7 +146,7 @@ test("SIGTERM removes the files as well", async () => {
   registerProcess(outer.pid);
   registerProcess((await firstLine(outer.stdout)).pid);
   outer.kill("SIGTERM");
-  assert.is(await outer.exited, 130);
+  assert.is(await outer.exited, 128 + constants.signals.SIGTERM);
   assert.equal(leftOver(), []);
 });
 

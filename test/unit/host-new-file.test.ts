@@ -1,9 +1,13 @@
 /*
  * Small files: there whole or not at all, and never more of one is read than a small file has.
  */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { readSmallFile } from "../../src/host/new-file.ts";
+import { ownerName } from "../../src/host/owner-name.ts";
+import { readSmallFile, writeNewFile } from "../../src/host/new-file.ts";
 
 test("what has no size and no end is refused", async () => {
   assert.match(await readSmallFile("/dev/zero").catch(String), /\/dev\/zero .*it is too large/);
@@ -11,6 +15,15 @@ test("what has no size and no end is refused", async () => {
 
 test("what has no size is read up to its end", async () => {
   assert.match(await readSmallFile("/proc/self/status"), /^Name:/);
+});
+
+test("what a killed one left beside goes with the next", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
+  const path = join(folder, "vendor.key");
+  writeFileSync(`${path}.part-${ownerName().replace(/\d+$/, "1")}-abcdef`, "half");
+  await writeNewFile(path, { text: "one", mode: 0o600, replaces: false });
+  assert.equal(readdirSync(folder), ["vendor.key"]);
+  rmSync(folder, { recursive: true });
 });
 
 test.run();

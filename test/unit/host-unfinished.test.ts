@@ -1,12 +1,21 @@
 /*
  * What is not done: gone after Ctrl-C, gone at the next run where a process was killed, and left alone where it lives.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { withScratch, withUnfinished } from "../../src/host/unfinished.ts";
+import { isDead, OWNER, ownerName } from "../../src/host/owner-name.ts";
+import { withScratch, withUnfinished, withUnfinishedOf } from "../../src/host/unfinished.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zshield-unfinished-"));
 test.after(() => rmSync(folder, { recursive: true }));
@@ -64,18 +73,55 @@ test("the next run removes what the dead left, and nothing else", async () => {
   const living = await begin(directory);
   const left = readdirSync(directory);
   assert.is(left.filter((name) => name.startsWith("part-")).length, 1, left.join(" "));
-  // As the number of a process that lives, but began at another time.
-  mkdirSync(join(directory, `part-${process.pid}-1-abcdef`));
   for (const name of ["part-", "part-x", "department-1-1-abcdef"]) {
     writeFileSync(join(directory, name), "of somebody");
   }
   await withScratch(directory, async () => {
-    assert.not.ok(existsSync(join(directory, `part-${process.pid}-1-abcdef`)));
     assert.is(readdirSync(directory).length, left.length + 4);
   });
   assert.is(readdirSync(directory).length, left.length + 3);
   living.kill("SIGTERM");
   await living.exited;
+});
+
+test("who is dead, and of whom nothing can be known", async () => {
+  const own = ownerName();
+  assert.match(own, new RegExp(`^${OWNER}$`));
+  const [place = "", boot = "", pid = "", start = ""] = own.split("-");
+  const ended = Bun.spawn(["true"]);
+  await ended.exited;
+  const cases: [boolean, string[]][] = [
+    [false, [place, boot, pid, start]],
+    // As the number of a process that lives, but began at another time.
+    [true, [place, boot, pid, "1"]],
+    [true, [place, boot, String(ended.pid), start]],
+    [true, [place, "00000000", pid, start]],
+    // In another container or on another machine.
+    [false, ["00000000", boot, String(ended.pid), start]],
+    [false, ["00000000", "00000000", String(ended.pid), start]],
+  ];
+  const directory = join(folder, "owners");
+  for (const [expected, parts] of cases) {
+    assert.is(isDead(parts.join("-")), expected, parts.join("-"));
+    mkdirSync(join(directory, `part-${parts.join("-")}-abcdef`), { recursive: true });
+  }
+  await withScratch(directory, async () => undefined);
+  assert.is(readdirSync(directory).length, cases.filter(([dead]) => !dead).length);
+});
+
+test("two at once make the same thing under two names; what a dead one left beside goes", async () => {
+  const path = join(folder, "image");
+  const owner = ownerName().replace(/\d+$/, "1");
+  writeFileSync(`${path}.part-${owner}-abcdef`, "of a dead one");
+  writeFileSync(`${path}x.part-${owner}-abcdef`, "of another name");
+  const make = async (making: string) => {
+    writeFileSync(making, "half", { flag: "wx" });
+    await Bun.sleep(50);
+    assert.is(readFileSync(making, "utf8"), "half");
+  };
+  await Promise.all([withUnfinishedOf(path, make), withUnfinishedOf(path, make)]);
+  const left = readdirSync(folder).filter((name) => name.startsWith("image"));
+  assert.equal(left, [`imagex.part-${owner}-abcdef`]);
 });
 
 test("what fails leaves nothing, and signals are the program's own again", async () => {

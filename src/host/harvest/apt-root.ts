@@ -11,7 +11,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   realpathSync,
   rmSync,
@@ -20,8 +19,9 @@ import {
 import { join, resolve } from "node:path";
 import { CommandError, Failure, Refusal } from "../../errors.ts";
 import { findTool, query, run } from "../command.ts";
-import { ENDING } from "../signals.ts";
+import { isDead, OWNER, ownerName } from "../owner-name.ts";
 import { requirePrivateMounts } from "../private-mounts.ts";
+import { markUnfinished } from "../unfinished.ts";
 
 export interface AptOptions {
   /** Where the throw-away root may lie, and what was fetched stays, if it is to stay. */
@@ -54,7 +54,7 @@ export async function withInstalled<T>(
   requirePrivateMounts();
   mkdirSync(options.scratch, { recursive: true });
   dropOrphans(options.scratch);
-  const directory = mkdtempSync(join(options.scratch, `.harvest-${process.pid}-`));
+  const directory = mkdtempSync(join(options.scratch, `.harvest-${ownerName()}-`));
   const mounts: string[] = [];
   const mount = async (words: readonly string[], target: string) => {
     // First, since a signal may come before the mount is told of.
@@ -65,12 +65,7 @@ export async function withInstalled<T>(
     for (const target of mounts.splice(0)) Bun.spawnSync(["umount", "--lazy", target]);
     removeScratch(directory);
   };
-  const stop = () => {
-    discard();
-    process.exit(130);
-  };
-  // Not once: with the same signal again before the end, the process would die of it.
-  for (const signal of ENDING) process.on(signal, stop);
+  const finish = markUnfinished(directory, discard);
   try {
     const archives = resolve(options.cache ?? join(directory, "archives"));
     const fetched = await fetch(resolve(root), names, archives, options);
@@ -85,24 +80,16 @@ export async function withInstalled<T>(
     return await work(place);
   } finally {
     discard();
-    for (const signal of ENDING) process.off(signal, stop);
+    finish();
   }
 }
 
 /** What a harvest that was killed could not remove: its process is in the name. */
 function dropOrphans(scratch: string): void {
+  const own = new RegExp(`^\\.harvest-(${OWNER})-[A-Za-z0-9]{6}$`);
   for (const name of readdirSync(scratch)) {
-    const pid = /^\.harvest-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(pid)) removeScratch(join(scratch, name));
-  }
-}
-
-/** One that ended and that nobody waited for keeps its number. */
-function isAlive(pid: string): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    return false;
+    const owner = own.exec(name)?.[1];
+    if (owner !== undefined && isDead(owner)) removeScratch(join(scratch, name));
   }
 }
 
