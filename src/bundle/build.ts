@@ -17,7 +17,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
-import { flushFile, renameDurably } from "../host/durable.ts";
+import { flushFile, makeDirectory, renameDurably } from "../host/durable.ts";
 import { readTree } from "../host/tree.ts";
 import { withScratch } from "../host/unfinished.ts";
 import {
@@ -83,7 +83,7 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   const parts = signBundle(manifest, key, chain);
   const known = [printPublicKey(chain.keys[0])];
   const signed = openSigned("the new bundle", parts, known);
-  await mkdir(out, { recursive: true });
+  await makeDirectory(out);
   if (isRelease) await checkReleaseIsNew(out, signed);
   const path = join(out, bundleFileName(manifest.label));
   const openBlob = ({ sha256 }: BlobRecord) => filePieces(blobs.get(sha256) ?? "");

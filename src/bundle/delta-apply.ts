@@ -9,8 +9,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
-import { publishFile } from "../host/durable.ts";
-import { markUnfinished } from "../host/unfinished.ts";
+import { makeDirectory, publishNew } from "../host/durable.ts";
+import { takenName } from "../host/new-file.ts";
+import { markUnfinished, unfinishedIn, unfinishedOf } from "../host/unfinished.ts";
 import { listContents, type Content } from "../model/bundle-manifest.ts";
 import { blobContentBytes, compressFile, expandBlob } from "./blob.ts";
 import { readDelta, type PlacedPart } from "./delta-read.ts";
@@ -80,8 +81,13 @@ export async function applyDelta(
   try {
     const found = images === undefined ? new Map() : await makeImages(work, images);
     const file = out === undefined ? undefined : await makeBundle(work, out, found);
-    for (const [sha256, path] of found) await publish(work, path, join(images ?? "", sha256));
-    if (file !== undefined) await publish(work, file, out ?? "");
+    for (const content of listContents(newer.manifest)) {
+      const path = found.get(content.sha256);
+      if (path !== undefined) await publishImage(work, path, images ?? "", content);
+    }
+    if (file !== undefined && out !== undefined && !(await publish(work, file, out))) {
+      throw takenName(out);
+    }
     return newer;
   } catch (error) {
     for (const path of work.made.toReversed()) await rm(path, { recursive: true, force: true });
@@ -92,10 +98,19 @@ export async function applyDelta(
   }
 }
 
-async function publish(work: Work, from: string, to: string): Promise<void> {
-  if (from === to) return;
-  markMade(work, to);
-  await publishFile(from, to);
+/** Another run may have made the same one meanwhile, which stays then. */
+async function publishImage(
+  work: Work,
+  from: string,
+  directory: string,
+  content: Content,
+): Promise<void> {
+  const to = join(directory, content.sha256);
+  if (from !== to && !(await publish(work, from, to))) await hasDigest(to, content);
+}
+
+function publish(work: Work, from: string, to: string): Promise<boolean> {
+  return publishNew(from, to, () => markMade(work, to));
 }
 
 function markMade(work: Work, path: string): void {
@@ -103,9 +118,7 @@ function markMade(work: Work, path: string): void {
   work.marks.push(markUnfinished(path));
 }
 
-/** What a run that was cut left there goes. */
 async function makeScratch(work: Work, path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
   work.scratch.push(path);
   work.marks.push(markUnfinished(path));
   await mkdir(path);
@@ -113,11 +126,11 @@ async function makeScratch(work: Work, path: string): Promise<void> {
 
 /** Every content of the newer bundle: by its digest, where it lies. */
 async function makeImages(work: Work, directory: string): Promise<Map<string, string>> {
-  const first = await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  const first = await makeDirectory(directory).catch((error: unknown) => {
     throw new Refusal(`${directory} cannot be made: ${messageOf(error)}`);
   });
   if (first !== undefined) markMade(work, first);
-  const scratch = join(directory, ".part");
+  const scratch = await unfinishedIn(directory, ".");
   await makeScratch(work, scratch);
   const found = new Map<string, string>();
   for (const content of listContents(work.newer.manifest)) {
@@ -188,7 +201,7 @@ async function makeBundle(
   images: ReadonlyMap<string, string>,
 ): Promise<string> {
   const { older, newer, deltaPath, parts } = work;
-  const scratch = `${out}.part`;
+  const scratch = await unfinishedOf(out);
   await makeScratch(work, scratch);
   const contents = new Map(listContents(newer.manifest).map((one) => [one.sha256, one]));
   const items = new Map(
@@ -229,7 +242,7 @@ async function* packedAgain(
     if (sha256 !== item.blob.sha256) {
       throw new Refusal(
         `the blob of ${item.name} cannot be made again: compressed here it is ${sha256}, not ${item.blob.sha256}`,
-        `another version of zstd than ours, ${process.versions["zstd"] ?? "unknown"}, made the bundle; its images can be had with --images`,
+        `another zshield or another zstd than ours, ${process.versions["zstd"] ?? "unknown"}, made the bundle; its images can be had with --images`,
       );
     }
     yield* filePieces(blob);

@@ -7,8 +7,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
-import { renameDurably } from "../host/durable.ts";
-import { withUnfinished } from "../host/unfinished.ts";
+import { publishNew } from "../host/durable.ts";
+import { takenName } from "../host/new-file.ts";
+import { withUnfinishedOf } from "../host/unfinished.ts";
 import {
   DELTA_FILE,
   newContents,
@@ -62,8 +63,7 @@ export async function makeDelta(
   const older = await openBundle(oldPath, keys ?? "whoever-signed");
   const newer = await openBundle(newPath, keys ?? keysAfter(older.signed));
   onStart(older.signed, newer.signed);
-  const scratch = `${out}.part`;
-  return withUnfinished(scratch, async () => {
+  return withUnfinishedOf(out, async (scratch) => {
     await mkdir(scratch);
     const carried = new Map<string, Carried>();
     const decisions: Decision[] = [];
@@ -81,7 +81,7 @@ export async function makeDelta(
     const { size } = statSync(file);
     // What was just written has to be what is read where it is applied.
     await readDelta(filePieces(file), { name: out, older: older.signed, keys });
-    await renameDurably(file, out);
+    if (!(await publishNew(file, out, () => undefined))) throw takenName(out);
     return { older: older.signed, newer: newer.signed, decisions, sizeBytes: size };
   });
 }

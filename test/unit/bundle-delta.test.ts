@@ -29,6 +29,7 @@ import { writeBundle } from "../../src/bundle/write.ts";
 import { DELTA_FILE, newContents, printDelta } from "../../src/model/bundle-delta.ts";
 import { listContents } from "../../src/model/bundle-manifest.ts";
 import { chainOf, extendChain } from "../../src/model/chain.ts";
+import { Refusal } from "../../src/errors.ts";
 import { printPublicKey, printPublicKeyFile } from "../../src/model/minisign.ts";
 import { MIB } from "../../src/model/size.ts";
 import { of, packageOf } from "./bundle-example.ts";
@@ -117,7 +118,7 @@ test("what is new is carried, by a difference where that is smaller", () => {
   assert.is(nvr?.carriedBytes, 0);
   assert.is(onvif?.carriedBytes, onvif?.wholeBytes);
   assert.is(made.sizeBytes, bytes.length);
-  assert.not.ok(existsSync(`${UPD}.part`));
+  assert.not.ok(readdirSync(scratch).some((name) => name.includes(".part")));
 });
 
 test("the command line: the table, the same as JSON, the bundle byte for byte, images by digest", async () => {
@@ -164,7 +165,7 @@ test("images that are there are kept; the bundle alone needs no directory", asyn
   await apply(UPD, { out: at("alone.upt") });
   for (const name of ["twice.upt", "alone.upt"]) {
     assert.ok(readFileSync(at(name)).equals(readFileSync(newer)), name);
-    assert.not.ok(existsSync(at(`${name}.part`)));
+    assert.not.ok(readdirSync(scratch).some((file) => file.startsWith(`${name}.`)));
   }
   const image = at("twice", made.newer.manifest.platforms[0]?.packages[0]?.image.sha256 ?? "");
   writeFileSync(image, noise(1, 100));
@@ -172,6 +173,73 @@ test("images that are there are kept; the bundle alone needs no directory", asyn
     await refusalWhile(() => apply(UPD, { images: at("twice") })),
     /is not what its name says/,
   );
+});
+
+test("what another run put there meanwhile is not replaced, and stays when this one fails", async () => {
+  const folder = at("meanwhile");
+  const images = join(folder, "images");
+  mkdirSync(images, { recursive: true });
+  const contents = listContents(made.newer.manifest);
+  const theirs = async (index: number) => {
+    const { sha256 = "" } = contents[index] ?? {};
+    writeFileSync(join(images, sha256), readFileSync(at("images", sha256)));
+  };
+  const out = join(folder, "made.upt");
+  const whileMaking = (act: (index: number) => Promise<void> | void) => {
+    let count = 0;
+    return applyDelta(
+      older,
+      UPD,
+      { out, images },
+      {
+        ...{ keys: undefined, onManifest: () => undefined },
+        onContent: () => void act(count++),
+      },
+    );
+  };
+  // One that is right is as good as our own; a bundle is nobody else's.
+  const why = await refusalWhile(() =>
+    whileMaking((index) => {
+      if (index === 1) void theirs(1);
+      if (index === 2) writeFileSync(out, "of another");
+    }),
+  );
+  assert.match(why, /made\.upt is there already/);
+  assert.is(readFileSync(out, "utf8"), "of another");
+  assert.equal(readdirSync(images), [contents[1]?.sha256]);
+  rmSync(out);
+  // And one that is wrong is told of, and left.
+  const wrong = join(images, contents[2]?.sha256 ?? "");
+  const told = await refusalWhile(() =>
+    whileMaking((index) => {
+      if (index === 2) writeFileSync(wrong, "wrong");
+    }),
+  );
+  assert.match(told, /is not what its name says/);
+  assert.is(readFileSync(wrong, "utf8"), "wrong");
+  assert.is(readdirSync(images).length, 2);
+  assert.not.ok(existsSync(out));
+  rmSync(folder, { recursive: true });
+});
+
+test("two at once do not spoil each other", async () => {
+  const folder = at("both");
+  mkdirSync(at("both"));
+  const images = join(folder, "images");
+  await Promise.all([
+    apply(UPD, { images, out: join(folder, "a.upt") }),
+    apply(UPD, { images, out: join(folder, "b.upt") }),
+  ]);
+  const makings = [1, 2].map(() => makeDelta(older, newer, join(folder, "a.upd"), QUIET));
+  const outcomes = await Promise.all(makings.map((making) => making.then(() => "", String)));
+  assert.match(outcomes.toSorted().join(" "), /^ Refusal: .*a\.upd is there already$/);
+  for (const name of ["a.upt", "b.upt"]) {
+    assert.ok(readFileSync(join(folder, name)).equals(readFileSync(newer)), name);
+  }
+  assert.ok(readFileSync(join(folder, "a.upd")).equals(bytes));
+  assert.equal(readdirSync(folder).toSorted(), ["a.upd", "a.upt", "b.upt", "images"]);
+  assert.is(readdirSync(images).length, listContents(made.newer.manifest).length);
+  rmSync(folder, { recursive: true });
 });
 
 test("cut off at each byte: refused by name", async () => {
@@ -310,7 +378,7 @@ test("the wrong old bundle, one that is cut off, and one of another vendor", asy
     await refusalWhile(() => makeDelta(older, foreign, at("foreign.upd"), QUIET)),
     /does not lead here/,
   );
-  assert.not.ok(existsSync(at("foreign.upd")) || existsSync(at("foreign.upd.part")));
+  assert.not.ok(readdirSync(scratch).some((name) => name.startsWith("foreign.upd")));
 });
 
 /** The newer bundle signed again, after whatever was changed. */
@@ -361,6 +429,11 @@ test("a blob that another zstd made cannot be made again: said so, nothing left;
   assert.match(
     await whyNotApplied(readFileSync(file)),
     /the blob of zfs-.* cannot be made again: compressed here it is/,
+  );
+  const refused = await apply(file, { out: at("other-zstd.upt") }).catch((error: Refusal) => error);
+  assert.match(
+    (refused as Refusal).hint,
+    /^another zshield or another zstd than ours, [^,]+, made/,
   );
   await apply(file, { images: at("other-zstd") });
   assert.is(sha256Of(readFileSync(at("other-zstd", content.sha256))), content.sha256);
