@@ -287,6 +287,26 @@ test("nothing is written through a link that was harvested", async () => {
   }
 });
 
+test("a harvest that is stopped while it is copied leaves nothing behind", async () => {
+  const tools = join(folder, "tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "rsync"), "#!/bin/sh\nexec sleep 10\n", { mode: 0o755 });
+  const [out, module] = [join(folder, "stopped"), "../../src/host/harvest/copy.ts"];
+  const source = `
+    import { copyHarvest } from ${JSON.stringify(new URL(module, import.meta.url).pathname)};
+    const harvest = { take: [], links: [], packages: [] };
+    const same = { uids: new Map(), gids: new Map() };
+    await copyHarvest("/", process.argv[1], harvest, same, {});`;
+  const child = Bun.spawn([process.execPath, "-e", source, out], {
+    env: { ...process.env, PATH: `${tools}:${process.env["PATH"]}` },
+  });
+  while (child.exitCode === null && !existsSync(`${out}.part`)) await Bun.sleep(5);
+  child.kill("SIGINT");
+  await child.exited;
+  assert.is(child.signalCode, "SIGINT");
+  assert.not.ok(existsSync(`${out}.part`) || existsSync(out));
+});
+
 test("this machine's own zstd, with the library that it needs", async () => {
   const facts = await readRoot("/");
   const { take, missing } = planHarvest(facts, { ...WISH, packages: ["zstd"] }, [

@@ -12,10 +12,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Refusal } from "../../errors.ts";
 import type { Harvest } from "../../model/harvest.ts";
 import { run } from "../command.ts";
+import { flushDirectory } from "../durable.ts";
+import { withUnfinished } from "../unfinished.ts";
 
 /** Old number → new one. */
 type Numbering = ReadonlyMap<number, number>;
@@ -33,9 +35,8 @@ export async function copyHarvest(
   if (existsSync(out))
     throw new Refusal(`${out} is there already`, "remove it, or count the revision up");
   const making = `${out}.part`;
-  rmSync(making, { recursive: true, force: true });
-  mkdirSync(making, { recursive: true });
-  try {
+  await withUnfinished(making, async () => {
+    mkdirSync(making, { recursive: true });
     // Directories of the paths come along with their owners; a directory among the paths without what lies in it.
     await run(
       [
@@ -61,11 +62,11 @@ export async function copyHarvest(
       writeFileSync(place, text, { mode: 0o644, flag: "wx" });
     }
     await clampTimes(making, newestOf(root, harvest));
+    // Else a power cut could leave the name without what lies under it.
+    await run(["sync", "--file-system", making]);
     renameSync(making, out);
-  } catch (error) {
-    rmSync(making, { recursive: true, force: true });
-    throw error;
-  }
+    await flushDirectory(dirname(out));
+  });
 }
 
 /** Makes the directories above. @throws Refusal if a link that was copied would lead out of the tree */
