@@ -2,7 +2,15 @@
  * Makes the packages and boot files of recipes, once: what was made stays until its recipe changes, or the base.
  * Owns: the notes that say what was made of what.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { harvestRecipe } from "../../src/commands/harvest.ts";
 import { Refusal } from "../../src/errors.ts";
@@ -39,13 +47,19 @@ export interface Built {
 
 const noteOf = (work: string, name: string) => path.join(work, NOTES, `${name}.json`);
 
-function readNote<T>(file: string): T | undefined {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as T) : undefined;
+/** One that a power cut has torn counts as none. */
+export function readNote<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
 }
 
-function writeNote(file: string, note: unknown): void {
+export function writeNote(file: string, note: unknown): void {
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(note, null, 2)}\n`);
+  writeFileSync(`${file}.part`, `${JSON.stringify(note, null, 2)}\n`);
+  renameSync(`${file}.part`, file);
 }
 
 /** Without places, so that the directory may move. */

@@ -1,11 +1,14 @@
 /*
  * The catalogue covers the seed's table: each row has a recipe or a reason, and each recipe belongs to a row.
  */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { APPLICATIONS } from "../../build/catalogue/applications.ts";
 import { ONLY_ON_A_DEVICE } from "../../build/catalogue/judge.ts";
+import { readNote, writeNote } from "../../build/catalogue/make.ts";
 import { inOrder, layersOf, othersOf, wanted } from "../../build/catalogue/order.ts";
 import { readRecipes } from "../../build/catalogue/recipes.ts";
 import { printTable } from "../../build/catalogue/table.ts";
@@ -165,6 +168,18 @@ test("the video appliance: at least 40 packages, and customers who get different
   assert.ok(branch.includes("pptpd") && branch.includes("mariadb") && !branch.includes("ffmpeg"));
   for (const name of ["system", "ssh", "udev"])
     assert.ok(recorder.includes(name) && branch.includes(name));
+});
+
+test("a note that a power cut has torn counts as none", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-note-"));
+  const file = join(folder, "notes/zfs.json");
+  assert.is(readNote(file), undefined);
+  writeNote(file, { digest: "x" });
+  assert.equal(readNote(file), { digest: "x" });
+  assert.equal(readdirSync(join(folder, "notes")), ["zfs.json"]);
+  writeFileSync(file, '{ "digest": "x');
+  assert.is(readNote(file), undefined);
+  rmSync(folder, { recursive: true });
 });
 
 test("the table has a line for each row, and a size for each that was made", () => {
