@@ -1,14 +1,12 @@
 /*
- * A root made of a bundle's packages, as a device's overlay of them would be, and what a device does at each start for its
- * packages done once: users (systemd-sysusers) and the cache of the loader (ldconfig), by this machine's own programs;
- * nothing that a package holds is run.
+ * A root made of a bundle's packages, as a device's overlay of them would be, and settled as a device does it at each start.
  * Owns: the order of the work, and that the directory is there whole or not at all.
  */
-import { lstatSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { messageOf, Refusal } from "../errors.ts";
-import { findTool, run } from "../host/command.ts";
+import { Refusal } from "../errors.ts";
+import { run } from "../host/command.ts";
 import { withUnfinished } from "../host/unfinished.ts";
 import type { BootRecord, PackageRecord } from "../model/bundle-manifest.ts";
 import { checkEntries } from "./package-tree.ts";
@@ -17,6 +15,8 @@ import { openImage } from "./image.ts";
 import { layTree, setTimes } from "./lay.ts";
 import { ensureDirectory, PACKAGES_DIRECTORY, stackLayers, type Conflict } from "./layers.ts";
 import { expandContent, type OpenBundle } from "./open.ts";
+import { faultOfPlaces } from "./reserved.ts";
+import { settle } from "./settle.ts";
 
 /** What this root was made of, beside the packages' own words. */
 const BUNDLE_FILE = "/usr/lib/zshield/bundle.json";
@@ -86,6 +86,8 @@ export async function readyPackage(
       checkEntries(tree.entries);
       const kept = tree.entries.find(({ path: name }) => name === PACKAGES_DIRECTORY);
       if (kept) throw new Refusal(`it holds ${PACKAGES_DIRECTORY}, which is kept for zshield`);
+      const fault = faultOfPlaces(tree.entries);
+      if (fault !== undefined) throw new Refusal(fault);
       return { record, tree, epoch: image.files.superblock.epoch, close: image.close };
     } catch (error) {
       image.close();
@@ -132,7 +134,7 @@ export async function makeRoot(
     entry.type === "directory" && dirname(path) === MODULES_DIRECTORY ? [basename(path)] : [],
   );
   const bootPlaces = placeBoot(versions);
-  ensureDirectory(places, "/boot");
+  for (const path of ["/boot", "/etc"]) ensureDirectory(places, path);
   // The platform's own files are those of its boot loader; a package's copy of them would be another kernel.
   for (const path of bootPlaces.values()) {
     if (places.get(path)?.entry.type === "directory") {
@@ -144,6 +146,7 @@ export async function makeRoot(
   const stack = { places, conflicts };
   const epoch = packages.reduce((newest, { epoch: one }) => Math.max(newest, one), 0);
   await layTree(root, stack, packages);
+  const done = await settle(root, places, epoch);
   for (const file of boot) {
     const path = bootPlaces.get(file.name);
     if (path === undefined) throw new Error(`there is no place for ${file.name}`);
@@ -153,46 +156,6 @@ export async function makeRoot(
   }
   writeFileSync(root + BUNDLE_FILE, `${JSON.stringify(about)}\n`, { mode: 0o644, flag: "wx" });
   await run(["chmod", "0644", root + BUNDLE_FILE]);
-  const done = await settle(root, new Set(places.keys()), epoch);
   setTimes(root, stack, packages, epoch);
   return { entries: places.size + bootPlaces.size + 1, conflicts, done };
-}
-
-/** Programs of this machine that change only what lies in the root, whatever links are there. */
-async function settle(root: string, before: ReadonlySet<string>, epoch: number): Promise<string[]> {
-  const done: string[] = [];
-  if ([...before].some((path) => /^\/(usr\/lib|etc)\/sysusers\.d\/[^/]+\.conf$/.test(path))) {
-    if (!findTool("systemd-sysusers")) {
-      throw new Refusal(
-        "the packages name users, and this machine has no systemd-sysusers that makes them",
-        "install systemd, or systemd-standalone-sysusers",
-      );
-    }
-    const clock = `SOURCE_DATE_EPOCH=${epoch}`;
-    await settled(["env", clock, "systemd-sysusers", `--root=${root}`]);
-    done.push("users and groups: systemd-sysusers");
-  }
-  if (before.has("/etc/ld.so.conf")) {
-    // -X: no links, as systemd's ldconfig.service does it.
-    await settled(["ldconfig", "-X", "-r", root]);
-    done.push("cache of the loader: ldconfig");
-  }
-  // Copies of what was there before, locks, and a cache that tells of this machine's inodes.
-  for (const path of LEFT_BY_PROGRAMS) {
-    if (!before.has(path)) rmSync(root + path, { force: true });
-  }
-  return done;
-}
-
-const LEFT_BY_PROGRAMS = [
-  ...["passwd", "group", "shadow", "gshadow"].map((name) => `/etc/${name}-`),
-  ...["/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache"],
-];
-
-/** @throws Refusal with what the program said */
-async function settled(argv: readonly string[]): Promise<void> {
-  await run(argv).catch((error: unknown) => {
-    const said = (error as { stderrTail?: string }).stderrTail?.trim() ?? "";
-    throw new Refusal(`${messageOf(error)} in the new root: ${said}`, "see what the packages hold");
-  });
 }

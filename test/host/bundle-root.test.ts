@@ -15,36 +15,29 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { buildBundle } from "../../src/bundle/build.ts";
 import { sha256Of } from "../../src/bundle/oci.ts";
 import { expandContent, openBundle } from "../../src/bundle/open.ts";
 import { filePieces } from "../../src/bundle/pieces.ts";
 import { openSigned, signBundle } from "../../src/bundle/signed.ts";
 import { writeBundle } from "../../src/bundle/write.ts";
-import { bundleRoot } from "../../src/commands/bundle-root.ts";
-import { Refusal } from "../../src/errors.ts";
 import { readTree } from "../../src/host/tree.ts";
 import { chainOf } from "../../src/model/chain.ts";
 import type { Entry } from "../../src/model/manifest.ts";
 import { whyNotSameEntry } from "../../src/model/manifest.ts";
-import { printPublicKey, printPublicKeyFile } from "../../src/model/minisign.ts";
-import { signRecord } from "../../src/model/signed-record.ts";
+import { printPublicKey } from "../../src/model/minisign.ts";
 import { command } from "../lab/command.ts";
 import { dropFolder, forgetMount, makeFolder, registerMount } from "../lab/scratch.ts";
 import { of } from "../unit/bundle-example.ts";
-import { keyOf } from "../unit/key-example.ts";
+import { KERNEL, KEY, put, rootExample } from "./root-example.ts";
 
 const folder = makeFolder("bundle-root");
 const at = (...parts: string[]) => join(folder, ...parts);
 const test = suite("bundle root");
-const KEY = keyOf(5);
-const KERNEL = "6.1.0-1";
 const [BASE, NVR, SKIN, ONVIF] = [
   "base-1.0.8.1-1.1-000000",
   "nvr-1.0.8.1-7.2-000001",
@@ -53,31 +46,11 @@ const [BASE, NVR, SKIN, ONVIF] = [
 ] as const;
 let bundle = "";
 
-/** A file of a package, of a fixed day. */
-function put(path: string, content: string | Buffer, day = "2026-03-04"): string {
-  mkdirSync(join(path, ".."), { recursive: true });
-  writeFileSync(path, content);
-  chmodSync(path, 0o644);
-  utimesSync(path, new Date(`${day}T12:00:00Z`), new Date(`${day}T12:00:00Z`));
-  return path;
-}
-
-function putPackage(kind: string, name: string): (file: string) => string {
-  const tree = at("project/platform/x86_64", kind, name);
-  put(join(tree, "__zshield/package.toml"), 'format = 1\nversion = "1"\n');
-  return (file) => join(tree, file);
-}
+const example = rootExample(folder);
+const { make } = example;
 
 test.before(async () => {
-  put(
-    at("project/product.toml"),
-    'format = 1\nvendor = "acme"\nproduct = "video"\nmajor = 1\nrelease = 3\n',
-  );
-  put(at("project/platform/x86_64/mask.txt"), "0 video records\n1 onvif finds cameras\n");
-  put(at("project/platform/x86_64/boot/vmlinuz"), "the kernel");
-  put(at("project/platform/x86_64/boot/initramfs.img"), "the initramfs");
-
-  const base = putPackage("base", BASE);
+  const base = example.package("base", BASE);
   put(base(`usr/lib/modules/${KERNEL}/modules.dep`), "");
   put(base("usr/lib/sysusers.d/nvr.conf"), 'u nvr 812 "records" /\n');
   put(base("etc/ld.so.conf"), "/usr/lib/x86_64-linux-gnu\n");
@@ -113,7 +86,7 @@ test.before(async () => {
   chownSync(base("dev/disk"), 0, 6);
   put(base("zeros"), Buffer.alloc(2 * 1024 * 1024 + 7));
 
-  const nvr = putPackage("base", NVR);
+  const nvr = example.package("base", NVR);
   put(nvr("etc/fstab"), "of nvr", "2026-01-01");
   put(nvr("usr/bin/a-name"), "another program");
   put(nvr("opt/hidden"), "a file");
@@ -123,38 +96,12 @@ test.before(async () => {
   put(nvr("opt/escape/inside"), "where a link was");
 
   // The same sequence: in reverse order of the names, so skin lies below nvr, both above base.
-  put(putPackage("extra", SKIN)("etc/fstab"), "of skin");
-  put(putPackage("extra", ONVIF)("usr/share/onvif"), "finds cameras");
+  put(example.package("extra", SKIN)("etc/fstab"), "of skin");
+  put(example.package("extra", ONVIF)("usr/share/onvif"), "finds cameras");
 
-  const built = await buildBundle(at("project"), {
-    ...{ key: KEY, chain: chainOf(KEY), isRelease: false, out: undefined, ownerRoot: false },
-    say: () => undefined,
-  });
-  bundle = built.path;
-  writeFileSync(at("vendor.pub"), printPublicKeyFile(KEY));
-  for (const mask of [1, 3]) {
-    const record = { device: `BOX-${mask}`, mask, prefix: "acme", epoch: 1 };
-    writeFileSync(at(`${mask}.record`), signRecord(record, KEY));
-  }
+  bundle = await example.build();
 });
 test.after(() => dropFolder(folder));
-
-/** Returns what it said. */
-async function make(file: string, directory: string, mask = 1): Promise<string> {
-  const { log } = console;
-  const said: string[] = [];
-  console.log = (line: string) => void said.push(line);
-  try {
-    const words = { keys: [at("vendor.pub")], device: at(`${mask}.record`), platform: undefined };
-    await bundleRoot(file, directory, words);
-    return said.join("\n");
-  } catch (error) {
-    if (error instanceof Refusal) return `${said.join("\n")}\nREFUSED ${error.message}`;
-    throw error;
-  } finally {
-    console.log = log;
-  }
-}
 
 /** What the kernel shows of these packages, the lowest first. */
 async function overlayOf(names: readonly string[]): Promise<Entry[]> {
@@ -316,9 +263,8 @@ test("a changed byte, a directory that is not empty, and a mount refuse; nothing
 });
 
 test("a person who may not give owners is refused", async () => {
-  const words = ["bundle", "root", bundle, at("nobody"), "--key", at("vendor.pub")];
   const main = join(import.meta.dir, "../../src/main.ts");
-  const argv = [process.execPath, main, ...words, "--device", at("1.record")];
+  const argv = [process.execPath, main, ...example.words(bundle, at("nobody"))];
   chmodSync(folder, 0o755);
   const { code, stderr } = await command(
     ["setpriv", "--reuid=65534", "--clear-groups", "--", ...argv],
