@@ -13,14 +13,10 @@ import { checkEntries } from "./package-tree.ts";
 import type { ReadTree } from "./erofs-read.ts";
 import { openImage } from "./image.ts";
 import { layTree, setTimes } from "./lay.ts";
-import { ensureDirectory, PACKAGES_DIRECTORY, stackLayers, type Conflict } from "./layers.ts";
+import { ensureDirectory, stackLayers, type Conflict } from "./layers.ts";
 import { expandContent, type OpenBundle } from "./open.ts";
-import { faultOfPlaces } from "./reserved.ts";
+import { BUNDLE_FILE, faultOfPlaces, MODULES_DIRECTORY } from "./reserved.ts";
 import { settle } from "./settle.ts";
-
-/** What this root was made of, beside the packages' own words. */
-const BUNDLE_FILE = "/usr/lib/zshield/bundle.json";
-const MODULES_DIRECTORY = "/usr/lib/modules";
 
 /** A package that was expanded and checked, every byte of it. */
 export interface ReadyPackage {
@@ -71,10 +67,13 @@ function checkTarget(directory: string, target: string): void {
   }
 }
 
-/** Expands one into a file and checks it. Returns why it cannot be used, if so. */
+/**
+ * Expands one into a file and checks it. `boot`: what its platform starts. Returns why it cannot be used, if so.
+ */
 export async function readyPackage(
   bundle: OpenBundle,
   record: PackageRecord,
+  boot: readonly BootRecord[],
   { images }: RootWork,
 ): Promise<ReadyPackage | string> {
   const path = join(images, record.name);
@@ -84,9 +83,7 @@ export async function readyPackage(
     try {
       const tree = await image.files.readTree();
       checkEntries(tree.entries);
-      const kept = tree.entries.find(({ path: name }) => name === PACKAGES_DIRECTORY);
-      if (kept) throw new Refusal(`it holds ${PACKAGES_DIRECTORY}, which is kept for zshield`);
-      const fault = faultOfPlaces(tree.entries);
+      const fault = faultOfPlaces(tree.entries, boot);
       if (fault !== undefined) throw new Refusal(fault);
       return { record, tree, epoch: image.files.superblock.epoch, close: image.close };
     } catch (error) {
@@ -136,12 +133,7 @@ export async function makeRoot(
   const bootPlaces = placeBoot(versions);
   for (const path of ["/boot", "/etc"]) ensureDirectory(places, path);
   // The platform's own files are those of its boot loader; a package's copy of them would be another kernel.
-  for (const path of bootPlaces.values()) {
-    if (places.get(path)?.entry.type === "directory") {
-      throw new Refusal(`${path} is a directory in these packages`, "a boot file has to lie there");
-    }
-    places.delete(path);
-  }
+  for (const path of bootPlaces.values()) places.delete(path);
   places.delete(BUNDLE_FILE);
   const stack = { places, conflicts };
   const epoch = packages.reduce((newest, { epoch: one }) => Math.max(newest, one), 0);

@@ -50,7 +50,7 @@ export async function bundleRoot(file: string, directory: string, words: RootWor
       // Before the long work: which packages are missing is known without their contents.
       planRootPackages(taken, faults);
       for (const record of taken) {
-        const one = await readyPackage(bundle, record, work);
+        const one = await readyPackage(bundle, record, platform.boot, work);
         if (typeof one === "string") faults.set(record.name, one);
         else ready.set(record.name, one);
       }

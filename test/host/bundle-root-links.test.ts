@@ -1,5 +1,6 @@
 /*
- * What a package's links lead to on this machine is neither written nor removed nor read when a root is made of it.
+ * What a package's links lead to on this machine is neither written nor removed nor read when a root is made of it, and what
+ * would be in the way of the root's own files leaves the package out.
  */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -100,6 +101,23 @@ test("what the program that makes users says is told", async () => {
   put(base("usr/lib/sysusers.d/wrong.conf"), "what is this\n");
   const said = await other.make(await other.build(), at("of-wrong"));
   assert.match(said, /REFUSED systemd-sysusers in the new root: .*:1: Unknown/);
+});
+
+test("an extra package with something else where the root's own files come stops nothing", async () => {
+  const other = rootExample(at("reserved"));
+  const base = other.package("base", BASE);
+  put(base(`usr/lib/modules/${KERNEL}/modules.dep`), "");
+  const name = (number: number) => `extra${number}-1.0.8.1-7.2-000000`;
+  const extra = (number: number) => other.package("extra", name(number));
+  symlinkSync("usr/boot", extra(1)("boot"));
+  put(extra(2)("usr/lib/zshield"), "");
+  mkdirSync(extra(3)(`boot/vmlinuz-${KERNEL}`), { recursive: true });
+  mkdirSync(extra(4)("usr/lib/zshield/bundle.json"), { recursive: true });
+  mkdirSync(extra(5)("usr/lib"), { recursive: true });
+  symlinkSync("/opt/modules", extra(5)("usr/lib/modules"));
+  const said = await other.make(await other.build(), at("of-reserved"));
+  for (const number of [1, 2, 3, 4, 5]) assert.match(said, `LEFT OUT: ${name(number)}: /`);
+  assert.is(readFileSync(at("of-reserved/boot", `vmlinuz-${KERNEL}`), "utf8"), "the kernel");
 });
 
 test.run();
