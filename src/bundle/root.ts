@@ -1,13 +1,12 @@
 /*
  * A root made of a bundle's packages, as a device's overlay of them would be, and settled as a device does it at each start.
- * Owns: the order of the work, and that the directory is there whole or not at all.
+ * Owns: the order of the work.
  */
-import { lstatSync, readdirSync, writeFileSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { run } from "../host/command.ts";
-import { withUnfinished } from "../host/unfinished.ts";
 import type { BootRecord, PackageRecord } from "../model/bundle-manifest.ts";
 import { checkEntries } from "./package-tree.ts";
 import type { ReadTree } from "./erofs-read.ts";
@@ -16,6 +15,7 @@ import { layTree, setTimes } from "./lay.ts";
 import { ensureDirectory, stackLayers, type Conflict } from "./layers.ts";
 import { expandContent, type OpenBundle } from "./open.ts";
 import { BUNDLE_FILE, faultOfPlaces, MODULES_DIRECTORY } from "./reserved.ts";
+import type { RootWork } from "./root-place.ts";
 import { settle } from "./settle.ts";
 
 /** A package that was expanded and checked, every byte of it. */
@@ -24,47 +24,6 @@ export interface ReadyPackage {
   readonly tree: ReadTree;
   readonly epoch: number;
   close(): void;
-}
-
-/** Where the root is made before it gets its name. */
-export interface RootWork {
-  readonly root: string;
-  readonly images: string;
-}
-
-/** Calls `work`, and gives the root its name. Nothing of it is left if that fails. @throws Refusal */
-export async function withRoot<T>(
-  directory: string,
-  work: (place: RootWork) => Promise<T>,
-): Promise<T> {
-  const target = resolve(directory);
-  checkTarget(directory, target);
-  const scratch = join(dirname(target), `.${basename(target)}.zshield-part`);
-  const place = { root: join(scratch, "root"), images: join(scratch, "images") };
-  // What a power cut left there goes first.
-  return withUnfinished(scratch, async () => {
-    for (const path of [scratch, place.root, place.images]) await mkdir(path, { mode: 0o700 });
-    const result = await work(place);
-    await rename(place.root, target);
-    return result;
-  });
-}
-
-/** @throws Refusal */
-function checkTarget(directory: string, target: string): void {
-  if (process.getuid?.() !== 0) {
-    throw new Refusal("only root can give files their owners", "use sudo");
-  }
-  const parent = lstatSync(dirname(target), { throwIfNoEntry: false });
-  if (!parent) throw new Refusal(`there is no ${dirname(target)}`, `the root is made beside it`);
-  const stats = lstatSync(target, { throwIfNoEntry: false });
-  if (!stats) return;
-  if (!stats.isDirectory() || readdirSync(target).length > 0) {
-    throw new Refusal(`${directory} is no empty directory`, "name one that is empty or not there");
-  }
-  if (stats.dev !== parent.dev) {
-    throw new Refusal(`something is mounted at ${directory}`, "name a directory below it");
-  }
 }
 
 /**

@@ -4,7 +4,8 @@
 import { openBundle } from "../bundle/open.ts";
 import { filePieces } from "../bundle/pieces.ts";
 import { readBundle } from "../bundle/read.ts";
-import { makeRoot, readyPackage, withRoot, type ReadyPackage } from "../bundle/root.ts";
+import { makeRoot, readyPackage, type ReadyPackage } from "../bundle/root.ts";
+import { withRoot } from "../bundle/root-place.ts";
 import { Refusal } from "../errors.ts";
 import type { PlatformRecord } from "../model/bundle-manifest.ts";
 import type { DeviceRecord } from "../model/device-record.ts";
