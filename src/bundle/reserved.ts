@@ -13,6 +13,7 @@ export const BUNDLE_FILE = `${parentOf(PACKAGES_DIRECTORY)}/bundle.json`;
 export const MODULES_DIRECTORY = "/usr/lib/modules";
 /** Where users are made. */
 export const USER_FILES = ["passwd", "group", "shadow", "gshadow"].map((name) => `/etc/${name}`);
+export const CACHE_FILE = "/etc/ld.so.cache";
 
 const DIRECTORIES = ["/boot", "/etc", "/usr", "/usr/lib", MODULES_DIRECTORY, parentOf(BUNDLE_FILE)];
 /** systemd-sysusers reads these where they are, and keeps what was there before. */
@@ -29,7 +30,7 @@ export function faultOfPlaces(
   boot: readonly { readonly name: string }[],
 ): string | undefined {
   // A package's copy gives way to ours, but what would lie in a directory could not.
-  const replaced = [BUNDLE_FILE, ...boot.map(({ name }) => `/boot/${name}`)];
+  const replaced = [BUNDLE_FILE, CACHE_FILE, ...boot.map(({ name }) => `/boot/${name}`)];
   for (const { path, type } of entries) {
     if (path === PACKAGES_DIRECTORY) return `it holds ${path}, which is kept for zshield`;
     if (DIRECTORIES.includes(path) && type !== "directory") {
@@ -39,7 +40,7 @@ export function faultOfPlaces(
       return `${path} is a ${type} in it, and has to be a file`;
     }
     if (type === "directory" && (replaced.includes(path) || BOOT_FILE.test(path))) {
-      return `${path} is a directory in it, and a file of the bundle has to lie there`;
+      return `${path} is a directory in it, and a file of the root has to lie there`;
     }
   }
   return undefined;

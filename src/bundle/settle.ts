@@ -4,18 +4,17 @@
  * told the users, and where it writes lies no link (reserved.ts); ldconfig changes its root before it looks.
  * Owns: these programs, and that nothing but their result stays.
  */
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { messageOf, Refusal } from "../errors.ts";
-import { findTool, run } from "../host/command.ts";
+import { findTool, query, run } from "../host/command.ts";
 import { readSmallFile } from "../host/new-file.ts";
 import type { Laid } from "./layers.ts";
-import { USER_FILES } from "./reserved.ts";
+import { CACHE_FILE, USER_FILES } from "./reserved.ts";
 
 type Places = ReadonlyMap<string, Laid>;
 
-const CACHE = "/etc/ld.so.cache";
-const MADE = [...USER_FILES, CACHE];
+const MADE = [...USER_FILES, CACHE_FILE];
 
 /** Of a root that holds `places` and nothing else. Returns what was done. @throws Refusal */
 export async function settle(root: string, places: Places, epoch: number): Promise<string[]> {
@@ -61,10 +60,21 @@ function sysusersFiles(places: Places): Laid[] {
   return [...found.keys()].sort().flatMap((name) => found.get(name) ?? []);
 }
 
+/** A package's own cache gives way only to one that holds something. */
 async function makeCache(root: string, places: Places): Promise<string[]> {
   if (!places.has("/etc/ld.so.conf")) return [];
+  const made = `${CACHE_FILE}.zshield`;
   // -X: no links, as systemd's ldconfig.service does it.
-  await settled("ldconfig", ["ldconfig", "-X", "-r", root], "see what the packages hold");
+  await settled(
+    "ldconfig",
+    ["ldconfig", "-X", "-C", made, "-r", root],
+    "see what the packages hold",
+  );
+  // It passes over the libraries of another architecture, and ends with 0.
+  if (/^0 libs? found/.test(await query(["ldconfig", "-p", "-C", root + made]))) {
+    return ["NO cache of the loader: this machine's ldconfig finds no library of its own kind"];
+  }
+  renameSync(root + made, root + CACHE_FILE);
   return ["cache of the loader: ldconfig"];
 }
 

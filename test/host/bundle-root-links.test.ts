@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readTree } from "../../src/host/tree.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
-import { KERNEL, put, rootExample } from "./root-example.ts";
+import { KERNEL, library, put, rootExample } from "./root-example.ts";
 
 const folder = makeFolder("bundle-root-links");
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -36,7 +36,8 @@ test.before(async () => {
   put(base("usr/lib/sysusers.d/nvr.conf"), "u nvr 812\nu hidden 813\n");
   put(base("usr/lib/sysusers.d/of-base.conf"), "u of-base 814");
   put(base("etc/sysusers.d/nvr.conf"), "u nvr 815\n");
-  put(base("etc/ld.so.conf"), "/usr/lib\n");
+  put(base("etc/ld.so.conf"), "/usr/lib/own\n");
+  put(base("usr/lib/own/libdl.so.2"), await library());
   symlinkSync("/dev/null", base("etc/sysusers.d/masked.conf"));
   put(base("usr/lib/sysusers.d/masked.conf"), "u masked 816\n");
   symlinkSync(at("outside/local/lib/sysusers.d/local.conf"), base("etc/sysusers.d/linked.conf"));

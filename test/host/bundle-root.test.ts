@@ -33,7 +33,7 @@ import { printPublicKey } from "../../src/model/minisign.ts";
 import { command } from "../lab/command.ts";
 import { dropFolder, forgetMount, makeFolder, registerMount } from "../lab/scratch.ts";
 import { of } from "../unit/bundle-example.ts";
-import { KERNEL, KEY, put, rootExample } from "./root-example.ts";
+import { KERNEL, KEY, library, put, rootExample } from "./root-example.ts";
 
 const folder = makeFolder("bundle-root");
 const at = (...parts: string[]) => join(folder, ...parts);
@@ -53,7 +53,8 @@ test.before(async () => {
   const base = example.package("base", BASE);
   put(base(`usr/lib/modules/${KERNEL}/modules.dep`), "");
   put(base("usr/lib/sysusers.d/nvr.conf"), 'u nvr 812 "records" /\n');
-  put(base("etc/ld.so.conf"), "/usr/lib/x86_64-linux-gnu\n");
+  put(base("etc/ld.so.conf"), "/usr/lib/own\n");
+  put(base("usr/lib/own/libdl.so.2"), await library());
   put(base("etc/fstab"), "of base", "2026-03-05");
   put(base("boot/vmlinuz-6.1.0-1"), "the kernel of the distribution");
   put(base("opt/hidden/deep/file"), "never seen");
@@ -189,7 +190,7 @@ test("boot files, what packages say of themselves, users, the cache, and times o
     [`base ${BASE}`, `base ${NVR}`, `extra ${SKIN}`],
   );
   assert.match(text("etc/passwd"), /^nvr:x:812:812:records:/m);
-  assert.ok(statSync(at("root/etc/ld.so.cache")).size > 0);
+  assert.match(text("etc/ld.so.cache"), "/usr/lib/own/libdl.so.2");
   const etc = ["fstab", "group", "gshadow", "ld.so.cache", "ld.so.conf", "passwd", "shadow"];
   assert.equal(readdirSync(at("root/etc")).sort(), [...etc, "with=sign and \\ backslash"].sort());
   const newest = Date.parse("2026-03-05T12:00:00Z");
@@ -204,6 +205,22 @@ test("a second time it is the same, and another device's record brings the other
   assert.is(await print(at("again")), await print(at("root")));
   assert.match(await make(bundle, at("other"), 3), /takes 4 of 4 packages/);
   assert.is(readFileSync(at("other/usr/share/onvif"), "utf8"), "finds cameras");
+});
+
+test("of another machine's libraries is no cache of this machine's, and the package's own stays", async () => {
+  const other = rootExample(at("foreign"), "another");
+  const base = other.package("base", BASE);
+  put(base(`usr/lib/modules/${KERNEL}/modules.dep`), "");
+  put(base("etc/ld.so.conf"), "/usr/lib/own\n");
+  put(base("usr/lib/own/libdl.so.2"), await library(true));
+  const extra = other.package("extra", ONVIF);
+  put(extra("etc/ld.so.cache"), "made elsewhere");
+  const file = await other.build();
+  assert.match(await other.make(file, at("of-foreign")), "NO cache of the loader");
+  assert.equal(readdirSync(at("of-foreign/etc")), ["ld.so.conf"]);
+  await other.make(file, at("with-cache"), 3);
+  assert.is(readFileSync(at("with-cache/etc/ld.so.cache"), "utf8"), "made elsewhere");
+  assert.equal(readdirSync(at("with-cache/etc")).sort(), ["ld.so.cache", "ld.so.conf"]);
 });
 
 /** The same bundle, but what is in the blob of one package is no image; rightly signed. */

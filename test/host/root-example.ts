@@ -1,7 +1,7 @@
 /*
  * A vendor's project in a directory, its bundle, device records of two masks, and roots of it. Owns: making these for tests.
  */
-import { chmodSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildBundle } from "../../src/bundle/build.ts";
 import { bundleRoot } from "../../src/commands/bundle-root.ts";
@@ -9,6 +9,7 @@ import { Refusal } from "../../src/errors.ts";
 import { chainOf } from "../../src/model/chain.ts";
 import { printPublicKeyFile } from "../../src/model/minisign.ts";
 import { signRecord } from "../../src/model/signed-record.ts";
+import { command } from "../lab/command.ts";
 import { keyOf } from "../unit/key-example.ts";
 
 export const KEY = keyOf(5);
@@ -21,6 +22,17 @@ export function put(path: string, content: string | Buffer, day = "2026-03-04"):
   chmodSync(path, 0o644);
   utimesSync(path, new Date(`${day}T12:00:00Z`), new Date(`${day}T12:00:00Z`));
   return path;
+}
+
+/** A small library of this machine's kind, or marked as one of another machine. */
+export async function library(isForeign = false): Promise<Buffer> {
+  const { stdout } = await command(["ldconfig", "-p"]);
+  const path = /libdl\.so\.2 .*=> (\/\S+)/.exec(stdout)?.[1];
+  if (path === undefined) throw new Error("this machine has no libdl.so.2");
+  const bytes = readFileSync(path);
+  // e_machine: 183 is AArch64, 62 is x86-64.
+  if (isForeign) bytes.writeUInt16LE(bytes.readUInt16LE(18) === 183 ? 62 : 183, 18);
+  return bytes;
 }
 
 export interface RootExample {

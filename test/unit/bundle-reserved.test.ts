@@ -34,14 +34,14 @@ test("accounts and what is kept of them are files", () => {
   }
 });
 
-test("where a file of the bundle comes is no directory; a package's file gives way", () => {
+test("where a file of the root comes is no directory; a package's file gives way", () => {
   const names = ["vmlinuz-6.1.0-1", "initrd.img-6.1.0-1", "memtest"].map((name) => `/boot/${name}`);
-  for (const path of [...names, "/usr/lib/zshield/bundle.json"]) {
+  for (const path of [...names, "/usr/lib/zshield/bundle.json", "/etc/ld.so.cache"]) {
     assert.is(faultOf(path, "file"), undefined);
     assert.is(faultOf(path, "symlink"), undefined);
     assert.match(
       String(faultOf(path, "directory")),
-      "is a directory in it, and a file of the bundle",
+      "is a directory in it, and a file of the root",
     );
   }
   assert.is(faultOf("/boot/grub", "directory"), undefined);
