@@ -24,11 +24,13 @@ import {
   type Superblock,
 } from "./erofs.ts";
 import { readExactly, turn } from "./hash-tree.ts";
+import { countTree, MOST_NAMES } from "./tree-amount.ts";
 
 const PIECE_BYTES = MIB;
 /** More than a path that a program can open. */
 const MOST_PATH_BYTES = 4096;
-const MOST_DIRECTORY_BYTES = 64 * MIB;
+/** More than one has whose names are within the limits of tree-amount.ts. */
+const MOST_DIRECTORY_BYTES = 20 * MIB;
 
 export interface Erofs {
   readonly superblock: Superblock;
@@ -95,7 +97,7 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
     return Buffer.concat([...pieces(node)]);
   };
   const list = (node: Node) =>
-    decodeDirectory(contentOf(node, MOST_DIRECTORY_BYTES)).filter(({ name }) => {
+    decodeDirectory(contentOf(node, MOST_DIRECTORY_BYTES), MOST_NAMES + 2).filter(({ name }) => {
       if (name === "" || /[/\0]/.test(name)) throw new ErofsError("a name is no name");
       return name !== "." && name !== "..";
     });
@@ -136,7 +138,14 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
       if (contentBytes > wholeBytes) throw new ErofsError("it holds more than its size");
       return node;
     };
-    found.push({ path: "/", node: directories[0]?.node ?? nodeAt(superblock.rootNode) });
+    const amount = countTree();
+    const put = (place: Place) => {
+      const { sizeBytes, type, xattrs } = place.node.inode;
+      const fault = amount.add(place.path, type === "symlink" ? sizeBytes : 0, xattrs);
+      if (fault !== undefined) throw new ErofsError(fault);
+      found.push(place);
+    };
+    put({ path: "/", node: directories[0]?.node ?? nodeAt(superblock.rootNode) });
     for (let next = directories.pop(); next; next = directories.pop()) {
       const { path: parent, node } = next;
       if (node.inode.type !== "directory") throw new ErofsError("a directory is none");
@@ -148,7 +157,7 @@ export function openErofs(handle: number, superblock: Superblock): Erofs {
         if (Buffer.byteLength(child.path) > MOST_PATH_BYTES) {
           throw new ErofsError("a path is too long");
         }
-        found.push(child);
+        put(child);
         if (type === "directory") directories.push(child);
       }
       await turn();

@@ -317,7 +317,8 @@ export function encodeDirectory(entries: readonly DirectoryEntry[]): Buffer {
 }
 
 /** With `.` and `..`. @throws ErofsError where it is not what `encodeDirectory` gives. */
-export function decodeDirectory(bytes: Buffer): DirectoryEntry[] {
+/** @throws ErofsError, also where it has more names. */
+export function decodeDirectory(bytes: Buffer, mostNames: number): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   for (let start = 0; start < bytes.length; start += BLOCK) {
     const block = bytes.subarray(start, start + BLOCK);
@@ -325,6 +326,9 @@ export function decodeDirectory(bytes: Buffer): DirectoryEntry[] {
     const count = first / DIRENT;
     if (!Number.isInteger(count) || count < 1 || first > block.length) {
       throw new ErofsError("a directory is damaged");
+    }
+    if (entries.length + count > mostNames) {
+      throw new ErofsError(`a directory has more than ${mostNames} names`);
     }
     for (let place = 0; place < count; place += 1) {
       const at = place * DIRENT;

@@ -11,6 +11,7 @@ import { type Entry, whyNotSameEntry } from "../model/manifest.ts";
 import { PACKAGE_FILE } from "../model/package-toml.ts";
 import { faultOfXattr, roundUp, xattrsBytes } from "./erofs.ts";
 import { nameOf, parentOf, shorten } from "./paths.ts";
+import { countTree } from "./tree-amount.ts";
 
 export const OWN_DIRECTORY = `/${PACKAGE_FILE.slice(0, PACKAGE_FILE.lastIndexOf("/"))}`;
 export const OWN_FILE = `/${PACKAGE_FILE}`;
@@ -104,9 +105,15 @@ function settle(entry: Entry, epoch: number, ownerRoot: boolean): Entry {
 
 /** @throws Refusal naming the first entry that must not be in a package. */
 export function checkEntries(entries: readonly Entry[]): void {
+  const amount = countTree();
   for (const entry of entries) {
     const fault = faultOfEntry(entry);
     if (fault !== undefined) throw new Refusal(`${shorten(entry.path)} ${fault[0]}`, fault[1]);
+    const { path, target = "", xattrs } = entry;
+    const tooMuch = amount.add(path, Buffer.byteLength(target), xattrs);
+    if (tooMuch !== undefined) {
+      throw new Refusal(`the tree is too large for one package: ${tooMuch}`, "make two of it");
+    }
   }
 }
 
