@@ -3,6 +3,8 @@
  * could not be unmounted is not emptied.
  */
 import {
+  chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { removeScratch, withInstalled } from "../../src/host/harvest/apt-root.ts";
@@ -53,6 +55,37 @@ function start(from: string, ...more: string[]) {
   const script = join(import.meta.dirname, "installed-root.ts");
   const words = [process.execPath, script, from, scratch, join(outside, "seen"), ...more];
   return Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+}
+
+/** A root in which `dpkg` is this script; returns how to start with a package for it. */
+async function makeInstalling(name: string, script: string) {
+  const [from, tree] = [makeRoot(name), join(folder, `package-${name}`)];
+  for (const program of ["/usr/bin/sh", "/usr/bin/env", "/usr/bin/sleep"]) {
+    const { stdout } = await command(["ldd", program]);
+    for (const file of [program, ...(stdout.match(/\/\S+/g) ?? [])]) {
+      mkdirSync(dirname(join(from, file)), { recursive: true });
+      copyFileSync(file, join(from, file));
+    }
+  }
+  writeFileSync(join(from, "usr/bin/dpkg"), `#!/usr/bin/sh\n${script}\n`);
+  chmodSync(join(from, "usr/bin/dpkg"), 0o755);
+  mkdirSync(join(tree, "DEBIAN"), { recursive: true });
+  const control = "Package: one\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@b.c>\n";
+  writeFileSync(join(tree, "DEBIAN/control"), `${control}Description: one\n`);
+  await command(["dpkg-deb", "--build", tree, `${tree}.deb`]);
+  return () => start(from, "hold", `${tree}.deb`);
+}
+
+/** Numbers of processes that sleep so long. */
+function sleepers(seconds: number): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      return /^\d+$/.test(pid) && words === `/usr/bin/sleep\0${seconds}\0`;
+    } catch {
+      return false;
+    }
+  });
 }
 
 interface Inside {
@@ -140,6 +173,35 @@ for (const which of ["the process that was started", "the one that mounts"]) {
     assert.equal(leftOver(), []);
   });
 }
+
+test("what a package's script leaves running is gone when dpkg has ended", async () => {
+  const startIt = await makeInstalling("daemon", "/usr/bin/sleep 31557 >&- 2>&- &");
+  const outer = startIt();
+  registerProcess(outer.pid);
+  registerProcess((await firstLine(outer.stdout)).pid);
+  const left = sleepers(31557);
+  outer.kill("SIGTERM");
+  await outer.exited;
+  for (const pid of left) process.kill(Number(pid), "SIGKILL");
+  assert.equal(left, []);
+});
+
+test("SIGKILL while dpkg works ends what its scripts left running, too", async () => {
+  const script = "/usr/bin/sleep 31558 >&- 2>&- &\n/usr/bin/sleep 31559";
+  const outer = (await makeInstalling("killed", script))();
+  registerProcess(outer.pid);
+  const until = async (isSo: () => boolean) => {
+    for (let tries = 0; tries < 200 && !isSo(); tries += 1) await Bun.sleep(50);
+    return isSo();
+  };
+  assert.ok(await until(() => sleepers(31558).length + sleepers(31559).length === 2));
+  outer.kill("SIGKILL");
+  const isOver = await until(() => sleepers(31558).length + sleepers(31559).length === 0);
+  for (const pid of [...sleepers(31558), ...sleepers(31559)]) process.kill(Number(pid), "SIGKILL");
+  assert.ok(isOver);
+  assert.is(await start(root).exited, 0);
+  assert.equal(leftOver(), []);
+});
 
 test("SIGTERM removes the files as well", async () => {
   const outer = start(root, "hold");

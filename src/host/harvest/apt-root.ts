@@ -201,18 +201,13 @@ async function install(
   await mount(["--bind", archives], join(root, DEBS));
   forbidServices(root);
   if (debs.length === 0) return;
-  // The root's own dpkg, so that names of users and groups mean the root's. It does not outlive us.
+  // The root's own dpkg, so that names of users and groups mean the root's. Neither it nor what scripts leave running outlives
+  // us, or its end: the first process of a namespace takes all of it along. That is not dpkg itself, since scripts find
+  // out by the first process that they are in another root.
   const dpkg = [
-    ...[
-      "setpriv",
-      "--pdeathsig",
-      "KILL",
-      "chroot",
-      root,
-      "/usr/bin/env",
-      "DEBIAN_FRONTEND=noninteractive",
-      "INITRD=No",
-    ],
+    ...["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"],
+    ...[`--mount-proc=${join(root, "proc")}`, "unshare", "--fork"],
+    ...["chroot", root, "/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "INITRD=No"],
     ...["DEBCONF_NONINTERACTIVE_SEEN=true", "dpkg", "--force-unsafe-io", "--force-confdef"],
     ...["--force-confold", "--skip-same-version"],
   ];
