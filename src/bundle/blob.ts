@@ -41,13 +41,18 @@ const PIECE_BYTES = 128 * KIB;
 const COLLECT_PIECES = 256;
 
 /** The image must be whole: it is not checked here. */
-export async function compressBlob(image: string, out: string): Promise<BlobRecord> {
-  return compressFile(image, dataBytesOf(image), out);
+export async function compressBlob(image: string, out: string, level = LEVEL): Promise<BlobRecord> {
+  return compressFile(image, dataBytesOf(image), out, level);
 }
 
 /** The first `sizeBytes` of a file as one frame: an image's file system, or all of a boot file. */
-export function compressFile(path: string, sizeBytes: number, out: string): Promise<BlobRecord> {
-  return compressPieces(filePieces(path, { position: 0, sizeBytes }), sizeBytes, out);
+export function compressFile(
+  path: string,
+  sizeBytes: number,
+  out: string,
+  level = LEVEL,
+): Promise<BlobRecord> {
+  return compressPieces(filePieces(path, { position: 0, sizeBytes }), sizeBytes, out, level);
 }
 
 /** The frame does not depend on how the bytes come. It is not flushed. */
@@ -55,6 +60,7 @@ export async function compressPieces(
   pieces: Pieces,
   sizeBytes: number,
   out: string,
+  level = LEVEL,
 ): Promise<BlobRecord> {
   const making = `${out}.part`;
   const hash = createHash("sha256");
@@ -66,7 +72,7 @@ export async function compressPieces(
         pledgedSrcSize: sizeBytes,
         chunkSize: PIECE_BYTES,
         params: {
-          [constants.ZSTD_c_compressionLevel]: LEVEL,
+          [constants.ZSTD_c_compressionLevel]: level,
           [constants.ZSTD_c_windowLog]: WINDOW_LOG,
           [constants.ZSTD_c_chainLog]: CHAIN_LOG,
           [constants.ZSTD_c_hashLog]: HASH_LOG,

@@ -34,7 +34,7 @@ import { printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
 import { bundleFileName, isBundleFileName, versionLabel } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
 import { isMoment, printTime } from "../model/text.ts";
-import { compressBlob, compressFile } from "./blob.ts";
+import { compressBlob, compressFile, LEVEL } from "./blob.ts";
 import { FILE_SYSTEM, openImage } from "./image.ts";
 import { packTree, sourceDateEpoch } from "./pack.ts";
 import { checkEntries } from "./package-tree.ts";
@@ -64,6 +64,8 @@ export interface BuildOptions {
   readonly out: string | undefined;
   /** Every file belongs to root, whoever has it here. */
   readonly ownerRoot: boolean;
+  /** Of zstd; lower ones are quicker, and for bundles that do not travel. */
+  readonly level?: number;
   readonly say: (line: string) => void;
 }
 
@@ -206,7 +208,7 @@ async function packPlatform(
 async function packBoot(file: ProjectFile, cache: Cache, blobs: BlobPlaces): Promise<BootRecord> {
   const sha256 = await sha256Of(file.path);
   const { sizeBytes, blob } = await cache.once(`boot ${sha256}`, file.name, async (part) => {
-    const blob = await compressFile(file.path, statSync(file.path).size, part);
+    const blob = await compressFile(file.path, statSync(file.path).size, part, cache.level);
     if ((await sha256Of(file.path)) !== sha256) throw changed(file.path);
     return { sizeBytes: statSync(file.path).size, blob };
   });
@@ -245,7 +247,7 @@ async function packPackage(one: ProjectPackage, cache: Cache): Promise<Packed> {
         fileSystem: FILE_SYSTEM,
         verity,
       },
-      blob: await compressBlob(image, part),
+      blob: await compressBlob(image, part, cache.level),
       epoch: files.superblock.epoch,
     };
     if ((await digest()) !== before) throw changed(path);
@@ -270,6 +272,7 @@ function changed(path: string): Refusal {
 
 interface Cache {
   readonly epoch: number | undefined;
+  readonly level: number;
   readonly rules: { readonly ownerRoot: boolean; readonly epoch: number | undefined };
   blob(blob: BlobRecord): string;
   /** What is known of `key`, or what `make` makes of it: a blob at `part`, and the record that is kept. */
@@ -282,7 +285,7 @@ interface Cache {
 
 async function openCache(
   { root }: Project,
-  { ownerRoot, say }: Pick<BuildOptions, "ownerRoot" | "say">,
+  { ownerRoot, level = LEVEL, say }: Pick<BuildOptions, "ownerRoot" | "level" | "say">,
 ): Promise<Cache> {
   const directory = join(root, CACHE_DIRECTORY);
   await mkdir(directory, { recursive: true });
@@ -290,6 +293,7 @@ async function openCache(
   const blobPath = ({ sha256 }: BlobRecord) => join(directory, `${sha256}.zst`);
   return {
     epoch,
+    level,
     rules: { ownerRoot, epoch },
     blob: blobPath,
     async once<T extends { readonly blob: BlobRecord }>(
@@ -298,7 +302,7 @@ async function openCache(
       make: (part: string, scratch: string) => Promise<T>,
     ): Promise<T> {
       // A newer zstd gives other bytes for the same tree.
-      const version = `${CACHE_FORMAT} ${Bun.version} ${process.versions["zstd"] ?? ""}`;
+      const version = `${CACHE_FORMAT} ${Bun.version} ${process.versions["zstd"] ?? ""}${level === LEVEL ? "" : ` ${level}`}`;
       const name = createHash("sha256").update(`${version}\n${key}`).digest("hex");
       const file = join(directory, `${name}.json`);
       const known = readRecord<T>(file);

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { command } from "./command.ts";
 import type { Attachment, Drive } from "./hardware.ts";
 import { writeLineConfig } from "./line.ts";
+import { makeProduct } from "./product.ts";
 import { writeLockedConfig } from "./locks.ts";
 import { LAB_DIRECTORY } from "./scratch.ts";
 import { makeLayer, readPartition, type Image, type ImagePartition } from "./images.ts";
@@ -16,8 +17,9 @@ import { makeLayer, readPartition, type Image, type ImagePartition } from "./ima
 /**
  * `classic`: a Debian root with initramfs-tools and no dracut, brought by `--from`; rescue without systemd.
  * `locked`: the small one with both passwords set (locks.ts). `line`: the small one with factory tests (line.ts).
+ * `product`: a bundle that holds the small one, and the card as a qcow2 file (product.ts).
  */
-export type RootName = "golden" | "small" | "classic" | "locked" | "line";
+export type RootName = "golden" | "small" | "classic" | "locked" | "line" | "product";
 
 export interface LabCard {
   readonly image: Image;
@@ -50,7 +52,7 @@ export function labCard(root: RootName): Promise<LabCard> {
 async function makeLabCard(root: RootName): Promise<LabCard> {
   // Loaded when it is needed: unit tests and --list do without a card.
   const { makeCard } = await import("../../build/card.ts");
-  const { image, rescue } = await makeCard(await optionsOf(root));
+  const { image, disk, rescue } = await makeCard(await optionsOf(root));
   const { stdout } = await command([
     "mcopy",
     "-n",
@@ -60,7 +62,7 @@ async function makeLabCard(root: RootName): Promise<LabCard> {
     "-",
   ]);
   return {
-    image: { file: image, format: "raw" },
+    image: disk === undefined ? { file: image, format: "raw" } : { file: disk, format: "qcow2" },
     vmlinuz: rescue.vmlinuz,
     initramfs: rescue.initramfs,
     description: parseCard(stdout),
@@ -71,7 +73,7 @@ async function makeLabCard(root: RootName): Promise<LabCard> {
 async function optionsOf(root: RootName): Promise<CardOptions> {
   switch (root) {
     case "classic":
-      return { lab: true, from: await classicRoot(), systemd: false };
+      return { lab: true, from: await ourGolden("classic"), systemd: false };
     case "locked": {
       const out = join(LAB_DIRECTORY, "locked");
       return { lab: true, root: "small", config: await writeLockedConfig(out), out };
@@ -80,15 +82,20 @@ async function optionsOf(root: RootName): Promise<CardOptions> {
       const out = join(LAB_DIRECTORY, "line");
       return { lab: true, root: "small", config: await writeLineConfig(out), out };
     }
+    case "product": {
+      const { file, keys, devices } = await makeProduct(await ourGolden("small"));
+      const bundle = { file, keys, device: devices.plain, platform: undefined };
+      return { lab: true, bundle, format: "qcow2", out: join(LAB_DIRECTORY, "product") };
+    }
     default:
       return { lab: true, root };
   }
 }
 
-async function classicRoot(): Promise<string> {
+async function ourGolden(root: "small" | "classic"): Promise<string> {
   const { makeExecutable } = await import("../../build/executable.ts");
   const { makeGolden } = await import("../../build/golden.ts");
-  return makeGolden({ root: "classic", lab: true, executable: await makeExecutable() });
+  return makeGolden({ root, lab: true, executable: await makeExecutable() });
 }
 
 export async function useCard(folder: string, name: string, card: LabCard): Promise<CardInUse> {
