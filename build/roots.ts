@@ -50,7 +50,7 @@ const FEW_MODULES: readonly PathRule[] = [
   ].flatMap((part) => include(`/lib/modules/*/kernel/drivers/${part}*`)),
   ...[
     ...["ext4", "jbd2", "mbcache.ko", "fat", "nls", "overlayfs", "autofs", "efivarfs", "configfs"],
-    ...["binfmt_misc.ko", "fuse"],
+    ...["binfmt_misc.ko", "fuse", "erofs"],
   ].flatMap((part) => include(`/lib/modules/*/kernel/fs/${part}*`)),
   ...exclude("/lib/modules/*/kernel/arch/x86/kvm/*", "/lib/modules/*/kernel/lib/test_*"),
   ...exclude("/lib/modules/*/kernel/drivers/hid/hid-*"),

@@ -5,7 +5,7 @@
  */
 import { existsSync, fstatSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { Refusal } from "../errors.ts";
+import { CommandError, messageOf, Refusal } from "../errors.ts";
 import { query, run } from "../host/command.ts";
 import { verityTable } from "../host/golden.ts";
 import { decodeDevice } from "./erofs.ts";
@@ -49,7 +49,15 @@ export async function mountImage(
       await run(["udevadm", "settle", "--timeout=30"]);
     }
     const device = throughVerity ? `/dev/mapper/${name}` : loop;
-    await run(["mount", "-t", FILE_SYSTEM, "-o", OPTIONS, device, resolve(at)]);
+    await run(["mount", "-t", FILE_SYSTEM, "-o", OPTIONS, device, resolve(at)]).catch(
+      (error: unknown) => {
+        const said = error instanceof CommandError ? error.stderrTail.trim() : messageOf(error);
+        throw new Refusal(
+          `${file} could not be mounted: ${said}`,
+          `nothing is mounted; does the kernel know the file system (modprobe ${FILE_SYSTEM})?`,
+        );
+      },
+    );
   };
   // Both stay while something uses them, and go with the last user; or at once if the mount failed.
   await workAndEnd(work, () => [

@@ -5,10 +5,12 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   cpSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   writeFileSync,
@@ -16,8 +18,10 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { mountImage } from "../../src/bundle/mount.ts";
 import { packTree } from "../../src/bundle/pack.ts";
 import { mountPackage } from "../../src/commands/package.ts";
+import { Refusal } from "../../src/errors.ts";
 import { readTree } from "../../src/host/tree.ts";
 import { printManifest } from "../../src/model/manifest.ts";
 import { MIB } from "../../src/model/size.ts";
@@ -100,6 +104,23 @@ test("what takes the image's place while it is checked is not mounted", async ()
   assert.match(said, /is not the file any more that was checked/);
   const { stdout } = await command(["losetup", "--associated", file]);
   assert.is(stdout, "");
+});
+
+test("what the kernel does not mount is told in its words, and leaves no loop device", async () => {
+  const file = join(folder, "zeros.img");
+  const at = join(folder, "not-mounted");
+  writeFileSync(file, Buffer.alloc(MIB));
+  mkdirSync(at);
+  const handle = openSync(file, "r");
+  const hash = "0".repeat(64);
+  const blocks = { hashOffsetBytes: MIB, blockBytes: 4096, dataBlocks: 256 } as const;
+  const verity = { rootHash: hash, salt: hash, ...blocks };
+  const error = await mountImage(file, at, verity, handle).catch((thrown) => thrown);
+  closeSync(handle);
+  assert.instance(error, Refusal);
+  assert.match(error.message, /zeros\.img could not be mounted: .*mount: /);
+  assert.match(error.hint, /nothing is mounted/);
+  assert.not.match((await command(["losetup", "--list"])).stdout, /zeros\.img/);
 });
 
 test("an overlay of the tree gives the same bytes", async () => {

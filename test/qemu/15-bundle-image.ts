@@ -87,6 +87,7 @@ export const scenario: Scenario = {
   title:
     "a qcow2 of a bundle starts with this device's packages; dm-verity keeps what was changed from being read",
   minutes: 3,
+  soak: true,
   needs: ["product"],
   async run(context) {
     const card = await context.card("product");
