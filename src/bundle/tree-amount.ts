@@ -6,8 +6,8 @@ import type { Entry } from "../model/manifest.ts";
 import { MIB } from "../model/size.ts";
 import { xattrsBytes } from "./erofs.ts";
 
-export const MOST_NAMES = 100_000;
-const MOST_HELD_BYTES = 16 * MIB;
+export const MOST_NAMES = 60_000;
+const MOST_HELD_BYTES = 10 * MIB;
 
 export interface TreeAmount {
   /** A name, one more of a file that has several too; returns what is wrong with the tree by now. */
