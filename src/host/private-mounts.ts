@@ -38,7 +38,7 @@ export async function startWithPrivateMounts(): Promise<number> {
   const program = script.startsWith("/$bunfs/") ? [] : [...process.execArgv, script];
   const child = Bun.spawn(
     [
-      ...[setpriv, "--pdeathsig", "KILL", unshare, "--mount", "--propagation", "private", "--"],
+      ...[setpriv, "--pdeathsig", "KILL", unshare, "--mount", "--propagation", "slave", "--"],
       ...[process.execPath, ...program, ...words],
     ],
     {
