@@ -98,7 +98,11 @@ squashfs-tools pack trees as squashfs
 time measure other programs
 ostree make differences to compare with
 bsdiff make differences to compare with
-xdelta3 make differences to compare with'
+xdelta3 make differences to compare with
+rauc make bundles to compare with
+casync make chunks to compare with
+zchunk make chunks to compare with
+openssl make a key for rauc'
 
 wanted=$unit_packages
 case $what in

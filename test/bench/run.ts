@@ -11,12 +11,12 @@ import { messageOf } from "../../src/errors.ts";
 import { hasKvm } from "../lab/hardware.ts";
 import { openContext } from "../lab/scenario.ts";
 import { PROJECT } from "../lab/scratch.ts";
-import { difference } from "./difference.ts";
+import { bundle } from "./bundle.ts";
 import { images } from "./images.ts";
 import type { Part } from "./part.ts";
 import { snapshot } from "./snapshot.ts";
 
-const PARTS: readonly Part[] = [snapshot, difference, images];
+const PARTS: readonly Part[] = [snapshot, bundle, images];
 
 const USAGE = `npm run bench -- [PART…] [--rounds=3] [--list]
   PART      ${PARTS.map(({ name }) => name).join(", ")} (default: all)
