@@ -44,7 +44,11 @@ export function makeAppliance(folder: string, tell: (text: string) => void): App
   const debian = new Debian(catalogue, join(folder, "debs"));
   const projects = [join(folder, "older"), join(folder, "newer")] as const;
   // Linked: what is changed below is replaced, never written to.
-  for (const project of projects) call(["cp", "--archive", "--link", video, project]);
+  for (const project of projects) {
+    call(["cp", "--archive", "--link", video, project]);
+    for (const made of ["cache", "out"])
+      rmSync(join(project, made), { recursive: true, force: true });
+  }
   const [older, newer] = projects;
   for (const [release, project] of projects.entries()) setRelease(project, release + 1);
   const upgrades = new Set<string>();
