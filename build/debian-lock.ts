@@ -3,12 +3,13 @@
  * digest and place on the mirror (never the mirror's name). Owns: the file's format, and choosing
  * the packages anew from what the mirror has today. Must not build anything.
  */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
-import { output, run } from "./command.ts";
-import { type Archive, readMirrors } from "./debian-mirror.ts";
+import { output } from "./command.ts";
+import type { Archive } from "./debian-mirror.ts";
+import { makeOwnApt } from "./own-apt.ts";
 
 export interface LockedPackage {
   readonly name: string;
@@ -116,46 +117,7 @@ async function resolveIn(
   suite: string,
   wanted: ReadonlyMap<string, readonly string[]>,
 ): Promise<Lock> {
-  const mirrors = await readMirrors();
-  const signed = `[arch=amd64 signed-by=${mirrors.keyring}]`;
-  for (const made of [
-    "state/lists/partial",
-    "cache/archives/partial",
-    "etc/apt.conf.d",
-    "etc/preferences.d",
-  ]) {
-    await mkdir(path.join(directory, made), { recursive: true });
-  }
-  await writeFile(path.join(directory, "state/status"), "");
-  await writeFile(
-    path.join(directory, "etc/sources.list"),
-    [
-      `deb ${signed} ${mirrors.uri.debian} ${suite} main`,
-      `deb ${signed} ${mirrors.uri.debian} ${suite}-updates main`,
-      `deb ${signed} ${mirrors.uri["debian-security"]} ${suite}-security main`,
-      "",
-    ].join("\n"),
-  );
-  const configuration = path.join(directory, "apt.conf");
-  await writeFile(
-    configuration,
-    [
-      `Dir "${directory}";`,
-      'Dir::State "state";',
-      `Dir::State::status "${directory}/state/status";`,
-      'Dir::Cache "cache";',
-      'Dir::Etc "etc";',
-      'APT::Architecture "amd64";',
-      'APT::Architectures { "amd64"; };',
-      'APT::Install-Recommends "false";',
-      'APT::Sandbox::User "root";',
-      'Acquire::Languages "none";',
-      'Acquire::GzipIndexes "false";',
-      "",
-    ].join("\n"),
-  );
-  const env = { APT_CONFIG: configuration };
-  await run(["apt-get", "--quiet", "update", "--error-on=any"], { env });
+  const env = { APT_CONFIG: await makeOwnApt(directory, { suite, components: "main" }) };
   const index = await readIndex(path.join(directory, "state/lists"));
   const roots = new Map<string, LockedPackage[]>();
   for (const [root, names] of wanted) {

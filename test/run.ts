@@ -15,7 +15,7 @@ import { PROJECT } from "./lab/scratch.ts";
 import { patience, stripEscapes } from "./lab/serial.ts";
 
 const USAGE = `bun test/run.ts [--only=unit|screens|host|qemu|soak] [NAME…] [--lanes=2] [--seed=N] [--list]
-  NAME picks the tests whose name holds it`;
+  NAME picks the tests whose name holds it, =NAME the one that is called so`;
 const KINDS = ["unit", "screens", "host", "qemu", "soak"] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -151,7 +151,10 @@ function wholeNumber(name: string, text: string): number {
 }
 
 function isPicked(name: string, { names }: Options): boolean {
-  return names.length === 0 || names.some((part) => name.includes(part));
+  if (names.length === 0) return true;
+  return names.some((part) =>
+    part.startsWith("=") ? name === part.slice(1) : name.includes(part),
+  );
 }
 
 /** Paths from the repository's root. */

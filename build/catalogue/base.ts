@@ -2,11 +2,12 @@
  * What the catalogue harvests from: a root that every device has, of Debian's packages, and an apt.conf(5) with contrib and
  * non-free, which this machine's own apt may not have. Owns: what the base is made of, and when it is made anew.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { digestOf } from "../cache.ts";
 import { run, told } from "../command.ts";
-import { type Mirrors, readMirrors } from "../debian-mirror.ts";
+import { readMirrors } from "../debian-mirror.ts";
+import { makeOwnApt, sourcesOf } from "../own-apt.ts";
 
 const SUITE = "bookworm";
 const APT_FRESH_MS = 24 * 3600_000;
@@ -35,14 +36,14 @@ export async function makeBase(work: string): Promise<string> {
   const digest = digestOf([SUITE, BASE]);
   if (existsSync(done) && readFileSync(done, "utf8") === digest) return base;
   for (const old of [base, path.join(work, NOTES)]) rmSync(old, { recursive: true, force: true });
-  const mirrors = await readMirrors();
+  const sources = sourcesOf(await readMirrors(), { suite: SUITE, components: "main" });
   await told(`base of ${BASE.length} packages and what they need`, () =>
     run(
       [
         ...["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory", "--quiet"],
         "--hook-directory=/usr/share/mmdebstrap/hooks/merged-usr",
         ...['--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"],
-        ...[`--include=${BASE.join(",")}`, SUITE, base, ...sources(mirrors, "main")],
+        ...[`--include=${BASE.join(",")}`, SUITE, base, ...sources],
       ],
       { env: { TMPDIR: work, INITRD: "No" } },
     ),
@@ -51,47 +52,10 @@ export async function makeBase(work: string): Promise<string> {
   return base;
 }
 
-/** Lines of sources.list(5), with what Debian has corrected since the release. */
-function sources({ keyring, uri }: Mirrors, components: string): string[] {
-  return [
-    [uri.debian, SUITE],
-    [uri.debian, `${SUITE}-updates`],
-    [uri["debian-security"], `${SUITE}-security`],
-  ].map(([from, suite]) => `deb [arch=amd64 signed-by=${keyring}] ${from} ${suite} ${components}`);
-}
-
 /** With lists of the day. */
 export async function makeAptConfiguration(work: string): Promise<string> {
   const directory = path.join(work, "apt");
   const file = path.join(directory, "apt.conf");
   if (existsSync(file) && Date.now() - statSync(file).mtimeMs < APT_FRESH_MS) return file;
-  const mirrors = await readMirrors();
-  for (const made of [
-    "state/lists/partial",
-    "cache/archives/partial",
-    "etc/apt.conf.d",
-    "etc/preferences.d",
-  ]) {
-    mkdirSync(path.join(directory, made), { recursive: true });
-  }
-  const lines = sources(mirrors, "main contrib non-free");
-  writeFileSync(path.join(directory, "etc/sources.list"), `${lines.join("\n")}\n`);
-  writeFileSync(path.join(directory, "state/status"), "");
-  const text = [
-    `Dir "${directory}";`,
-    'Dir::State "state";',
-    `Dir::State::status "${directory}/state/status";`,
-    'Dir::Cache "cache";',
-    'Dir::Etc "etc";',
-    'APT::Architecture "amd64";',
-    'APT::Architectures { "amd64"; };',
-    'APT::Sandbox::User "root";',
-    'Acquire::Languages "none";',
-    "",
-  ].join("\n");
-  const making = `${file}.part`;
-  writeFileSync(making, text);
-  await run(["apt-get", "--quiet", "update", "--error-on=any"], { env: { APT_CONFIG: making } });
-  writeFileSync(file, text);
-  return file;
+  return makeOwnApt(directory, { suite: SUITE, components: "main contrib non-free" });
 }

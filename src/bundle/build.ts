@@ -17,7 +17,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
-import { flushFile, makeDirectory, renameDurably } from "../host/durable.ts";
+import { flushFile, makeDirectory } from "../host/durable.ts";
 import { readTree } from "../host/tree.ts";
 import { withScratch } from "../host/unfinished.ts";
 import {
@@ -89,13 +89,9 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   if (isRelease) await checkReleaseIsNew(out, signed);
   const path = join(out, bundleFileName(manifest.label));
   const openBlob = ({ sha256 }: BlobRecord) => filePieces(blobs.get(sha256) ?? "");
-  await withScratch(out, async (scratch) => {
-    const making = join(scratch, "bundle");
-    await writeBundle(making, signed.layout, openBlob, async (file) => {
-      // What was just signed has to be what is read on a device.
-      await readBundle(filePieces(file), { name: path, keys: known });
-    });
-    await renameDurably(making, path);
+  await writeBundle(path, signed.layout, openBlob, async (file) => {
+    // What was just signed has to be what is read on a device.
+    await readBundle(filePieces(file), { name: path, keys: known });
   });
   return { path, bundle: signed };
 }

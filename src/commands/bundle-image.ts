@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { CommandError, EXIT, Refusal } from "../errors.ts";
+import { CommandError, EXIT, Failure, Refusal } from "../errors.ts";
 import { quote, run } from "../host/command.ts";
 
 export interface ImageWords {
@@ -16,7 +16,7 @@ export interface ImageWords {
   readonly format: string | undefined;
   /** A zshield.toml. */
   readonly config: string | undefined;
-  /** zshield's source tree; undefined: the one that this program lies in, or the current directory. */
+  /** zshield's source tree; undefined: the one that this program lies in. */
   readonly builder: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export async function bundleImage(words: ImageWords): Promise<void> {
   const wanted = builderWords(words);
   const places =
     words.builder === undefined
-      ? [join(dirname(process.execPath), ".."), join(import.meta.dir, "../.."), process.cwd()]
+      ? [join(dirname(process.execPath), ".."), join(import.meta.dir, "../..")]
       : [resolve(words.builder)];
   const builder = places.find((place) => existsSync(join(place, "build/card.ts")));
   if (builder === undefined) {
@@ -49,8 +49,9 @@ export async function bundleImage(words: ImageWords): Promise<void> {
     }).catch((error: unknown) => {
       if (!(error instanceof CommandError)) throw error;
       const isRefused = error.outcome.kind === "exit" && error.outcome.code === EXIT.refused;
-      if (!isRefused) throw error;
-      throw new Refusal("no virtual disk was made", "the builder says above why");
+      const why = "the builder says above why";
+      if (isRefused) throw new Refusal("no virtual disk was made", why);
+      throw new Failure("no virtual disk was made", why, error);
     });
   }
 }

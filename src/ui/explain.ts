@@ -79,7 +79,8 @@ export function explain(
     message: said.message.english,
     hint: said.hint.english,
     lines: [
-      "BUG in zshield; whether the disk was changed is not known:",
+      "BUG in zshield; whether anything was changed is not known:",
+      ...(error instanceof CommandError ? commandLines(error, quote) : []),
       ...String(error instanceof Error ? (error.stack ?? error.message) : error).split("\n"),
     ],
     said,

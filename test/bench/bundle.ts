@@ -29,8 +29,13 @@ export const bundle: Part = {
     };
     const own = ownRow(executable, appliance, made(folder, "zshield"));
     const rows: Row[] = [own.row, own.exact];
-    const show = ({ name, differenceBytes = NaN }: Row): void => {
-      tell(`${name}: ${(differenceBytes / 1e6).toFixed(2)} MB`);
+    // Told as they come, since the whole takes long enough to be interrupted.
+    const show = ({ name, differenceBytes = NaN, pack, make, apply }: Row): void => {
+      const words = Object.entries({ pack, make, apply }).map(
+        ([what, cost]) =>
+          `${what} ${cost ? `${cost.processorSeconds} s, ${cost.peakMib} MiB` : "-"}`,
+      );
+      tell(`${name}: ${(differenceBytes / 1e6).toFixed(2)} MB; ${words.join("; ")}`);
     };
     rows.forEach(show);
     for (const measure of [wholeImage, ...PEERS]) {

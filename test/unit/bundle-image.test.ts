@@ -48,6 +48,10 @@ test("the builder gets whole paths, and its refusal is one", async () => {
   const refused = await image("--builder", "tree");
   assert.is(refused.code, 3);
   assert.match(refused.said, /no good\n.*no virtual disk was made/);
+  writeFileSync(bun, "#!/bin/sh\necho no mirror >&2\nexit 1\n");
+  const failed = await image("--builder", "tree");
+  assert.is(failed.code, 4);
+  assert.match(failed.said, /no mirror\nFAILED: no virtual disk was made\ncommand: .*card\.ts/);
 });
 
 test("what is not the source tree is refused", async () => {

@@ -60,6 +60,12 @@ test("anything else is a bug, with its stack", () => {
   assert.match(lines.join("\n"), /TypeError/);
 });
 
+test("a program's failure that nobody expected is told in its words", () => {
+  const { lines } = explain(command, quote);
+  assert.match(lines[0] ?? "", /^BUG in zshield/);
+  assert.is(lines[1], "command: lvm lvcreate 'a b'");
+});
+
 test("the answer is the end of the serial number, or a word where there is none", () => {
   assert.is(answerFor(disk()), "0001");
   assert.is(answerFor(disk({ serial: "" })), "ERASE");
