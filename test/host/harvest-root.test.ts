@@ -203,6 +203,34 @@ test("SIGKILL while dpkg works ends what its scripts left running, too", async (
   assert.equal(leftOver(), []);
 });
 
+test("what the machine unmounts meanwhile is unmounted inside, too", async () => {
+  const at = join(folder, "shared");
+  const inner = join(at, "card");
+  const seenIn = (pid: number) => readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(inner);
+  mkdirSync(at);
+  await command(["mount", "-t", "tmpfs", "tmpfs", at]);
+  registerMount(at);
+  // As every mount is where systemd runs.
+  await command(["mount", "--make-shared", at]);
+  mkdirSync(inner);
+  await command(["mount", "-t", "tmpfs", "tmpfs", inner]);
+  registerMount(inner);
+  const outer = start(root, "hold");
+  registerProcess(outer.pid);
+  const { pid } = await firstLine(outer.stdout);
+  registerProcess(pid);
+  assert.ok(seenIn(pid), "the mount is not seen inside: this proves nothing");
+  await command(["umount", inner]);
+  forgetMount(inner);
+  const isHeld = seenIn(pid);
+  outer.kill("SIGTERM");
+  await outer.exited;
+  for (const gone of [pid, outer.pid]) forgetProcess(gone);
+  await command(["umount", at]);
+  forgetMount(at);
+  assert.not.ok(isHeld);
+});
+
 test("SIGTERM removes the files as well", async () => {
   const outer = start(root, "hold");
   registerProcess(outer.pid);
