@@ -163,8 +163,8 @@ async function packProject(
 function dayOf(seconds: number): Date {
   if (seconds === 0 || isMoment(seconds)) return new Date(seconds * 1000);
   throw new Refusal(
-    `the newest file has the time ${printTime(seconds)}, which is no day`,
-    "find it with find -newermt 9999-12-31 and touch it; or set SOURCE_DATE_EPOCH",
+    `the newest file, or SOURCE_DATE_EPOCH, has the time ${printTime(seconds)}, which is no day`,
+    "find the file with find -newermt 9999-12-31 and touch it; or set SOURCE_DATE_EPOCH",
   );
 }
 

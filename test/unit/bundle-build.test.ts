@@ -318,6 +318,9 @@ test("the label has the day of SOURCE_DATE_EPOCH, or of the newest input", async
   assert.match(await done(buildWords("days"), { environment }), /video-4\.5\.1114\.upt/);
   put(at("days/platform/x86_64/extra/nvr-1.0.8.1-7.3-000001/etc/more"), "x", "2026-12-24");
   assert.match(await done(buildWords("days")), /video-4\.5\.1224\.upt/);
+  const absurd = { SOURCE_DATE_EPOCH: "999999999999" };
+  const said = await refused(buildWords("days"), { environment: absurd });
+  assert.match(said, /has the time @999999999999, which is no day/);
 });
 
 test("with --release no development key signs, and no release twice", async () => {
