@@ -102,6 +102,13 @@ test("who is dead, and of whom nothing can be known", async () => {
     [false, ["00000000", boot, String(ended.pid), start]],
     [false, ["00000000", "00000000", String(ended.pid), start]],
   ];
+  // It ended, and its parent never asks: its number stays.
+  const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec sleep 20"], { stdout: "pipe" });
+  const { value } = await parent.stdout.getReader().read();
+  const unasked = new TextDecoder().decode(value).trim();
+  const statOf = () => readFileSync(`/proc/${unasked}/stat`, "latin1").split(" ");
+  while (statOf()[2] !== "Z") await Bun.sleep(10);
+  cases.push([true, [place, boot, unasked, statOf()[21] ?? ""]]);
   const directory = join(folder, "owners");
   for (const [expected, parts] of cases) {
     assert.is(isDead(parts.join("-")), expected, parts.join("-"));
@@ -109,6 +116,8 @@ test("who is dead, and of whom nothing can be known", async () => {
   }
   await withScratch(directory, async () => undefined);
   assert.is(readdirSync(directory).length, cases.filter(([dead]) => !dead).length);
+  parent.kill();
+  await parent.exited;
 });
 
 test("two at once make the same thing under two names; what a dead one left beside goes", async () => {
