@@ -150,18 +150,22 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
       await checkGrubRefuses(context, half);
       await checkControl(context, card, half, changed);
       let [done, hits, starts] = [0, 0, 0];
+      // A machine that is quicker than it was in the undisturbed merge is cut sooner.
+      let pace = 0.8;
       const cutNow = async (
         merging: { readonly machine: Machine; readonly image: Image },
         share: number,
       ): Promise<Cut> => {
         done += 1;
-        const seconds = context.random() * usualSeconds * 0.8 * share;
+        const seconds = context.random() * usualSeconds * pace * share;
         const wish = { name: `cut ${done}`, seconds, crash: isCrash(done) };
         const cut = await cutMerge(context, merging, changed, wish);
         if (cut.isMerging) hits += 1;
+        else pace = Math.max(pace * 0.95, 0.5);
         return cut;
       };
-      while (done < cuts) {
+      const wanted = cuts * LEAST_SHARE;
+      while (done < cuts || (hits < wanted && done < 1.5 * cuts)) {
         const begun = await goOnMerging(context, card, ready, `cut-${done + 1}`);
         let last = await cutNow(begun, 1);
         if (last.isMerging && done < cuts) {
@@ -178,8 +182,8 @@ function mergeCuts(name: string, title: string, cuts: number, minutes: number): 
         const faults = faultsOfRestored(await readRootState(context.folder, again), changed.wanted);
         must(faults.length === 0, `after cut ${done}: ${faults.join("; ")}`);
       }
-      context.note(`${cuts} cuts, ${hits} of them while the disk said that it was merging`);
-      must(hits >= cuts * LEAST_SHARE, `only ${hits} of ${cuts} cuts hit the merge`);
+      context.note(`${done} cuts, ${hits} of them while the disk said that it was merging`);
+      must(hits >= wanted, `only ${hits} of ${done} cuts hit the merge`);
     },
   };
 }
