@@ -70,6 +70,24 @@ test("a number or the arrows choose, Enter starts", () => {
   assert.equal(type(known(SCENES.menu), "0\r").wanted, []);
 });
 
+test("two digits choose behind the ninth; a digit that leads to nothing with the last one stands alone", () => {
+  const choices = ["default", "latest", "repair", "test", "look", "report", "reboot"] as const;
+  const eleven = known({
+    ...SCENES.menu,
+    choices: [...choices, "plan", "golden", "log", "poweroff"],
+  });
+  const chosen = (typed: string) =>
+    type(eleven, typed).wanted.map((wanted) => (wanted.kind === "choice" ? wanted.choice : ""));
+  assert.equal(chosen("11\r"), ["poweroff"]);
+  assert.equal(chosen("1\r"), ["default"]);
+  assert.equal(chosen("10\r"), ["log"]);
+  assert.equal(chosen("0\r"), ["log"]);
+  assert.equal(chosen("12\r"), ["latest"]);
+  assert.equal(chosen("211\r"), ["poweroff"]);
+  assert.equal(chosen("1\x1b[B1\r"), ["default"], "another key between them");
+  assert.equal(type(known(SCENES.menu), "11\r").wanted, [{ kind: "choice", choice: "default" }]);
+});
+
 test("only the answer that was asked for agrees; a wrong one says so, Esc goes back", () => {
   const consent = known({ ...SCENES.consent, typed: "" });
   assert.equal(type(consent, "0001\r").wanted, [{ kind: "agree", yes: true }]);

@@ -109,7 +109,12 @@ export function press(known: Known, key: Key, size: Size): Pressed {
       }
       if (key.name === "escape" && choices.includes("back"))
         return want({ kind: "choice", choice: "back" });
-      return to({ ...scene, selected: moved(key, choices.length, selected) });
+      if (!isDigit(key)) {
+        const { digit: _before, ...rest } = scene;
+        return to({ ...rest, selected: moved(key, choices.length, selected) });
+      }
+      const chosen = numbered(scene.digit ?? "", key.text, choices.length);
+      return to({ ...scene, digit: key.text, selected: chosen ?? selected });
     }
     case "finished":
       if (letter === "q") return to({ kind: "code", back: scene });
@@ -163,14 +168,20 @@ function moved(key: Key, count: number, selected: number | undefined): number | 
       return 0;
     case "end":
       return count - 1;
-    case "text": {
-      // The tenth is the 0, as on a telephone.
-      const number = /^[0-9]$/.test(key.text) ? Number(key.text) || 10 : 0;
-      return number > 0 && number <= count ? number - 1 : selected;
-    }
     default:
       return selected;
   }
+}
+
+function isDigit(key: Key): key is Extract<Key, { name: "text" }> {
+  return key.name === "text" && /^[0-9]$/.test(key.text);
+}
+
+/** With the digit before it, where there are so many choices; alone the 0 is the tenth, as on a telephone. */
+function numbered(before: string, digit: string, count: number): number | undefined {
+  const both = before === "" ? 0 : Number(before + digit);
+  const number = both >= 10 && both <= count ? both : Number(digit) || 10;
+  return number <= count ? number - 1 : undefined;
 }
 
 function scrolled(key: Key, top: number, height: number, most: number): number {

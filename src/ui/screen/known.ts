@@ -47,6 +47,8 @@ export interface Verdict {
 interface Choosing {
   readonly choices: readonly Choice[];
   readonly selected: number | undefined;
+  /** The key before, if it was one: the first of two that number a choice. */
+  readonly digit?: string;
 }
 
 export type Scene =
