@@ -1,15 +1,19 @@
 /*
  * Every console of the machine at once: what is said goes to all of them, an answer may come from any.
- * Owns: the terminals named in /sys/class/tty/console/active. A terminal that fails is left out.
+ * Owns: the terminals named in /sys/class/tty/console/active. A terminal that fails is left out, and one that takes
+ * nothing keeps nobody waiting.
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { visible } from "../model/text.ts";
-import { setEcho, showTypingNow } from "./typing.ts";
+import { makeOutlet } from "./outlet.ts";
+import { ignoreStops, setEcho, showTypingNow } from "./typing.ts";
 
 export interface Consoles {
   /** One line on every console; control characters in it are made visible. */
   line(text: string): void;
-  /** Waits until every console has sent what it was given; a reset would cut the rest off. */
+  /** Waits until every console that goes on has taken what it was given. */
+  taken(): Promise<void>;
+  /** Waits until every console that goes on has sent what it was given; a reset would cut the rest off. */
   drain(): Promise<void>;
   /**
    * The next line that somebody types anywhere. What was typed before the question does not count. Rejects
@@ -25,14 +29,21 @@ export interface Consoles {
 
 /** Typed before the question was on the screen: keys held down while the machine booted. */
 const DEAF_MS = 700;
+/** A slow serial line takes some bytes at a time; one that takes none for so long is not waited for. */
+const GIVE_UP_MS = 2_000;
 
 export function openConsoles(names: readonly string[] = activeConsoles()): Consoles {
   const paths = names.map((name) => `/dev/${name}`);
+  const outlets = paths.map((path) => makeOutlet((bytes) => sendTo(path, bytes)));
   const line = (text: string) => {
-    for (const path of paths) writeTo(path, `${visible(text)}\r\n`);
+    for (const outlet of outlets) outlet.write(`${visible(text)}\r\n`);
+  };
+  const taken = async () => {
+    const isAwaited = () => outlets.some((out) => out.pending() > 0 && out.idleMs() < GIVE_UP_MS);
+    while (isAwaited()) await Bun.sleep(10);
   };
   let isHidden = false;
-  let last: Promise<unknown> = Promise.resolve();
+  let last: Promise<unknown> = Promise.all(paths.map(ignoreStops));
   // One after the other: on a slow line the first may end last.
   const hide = async (wanted: boolean) => {
     if (isHidden !== wanted) {
@@ -41,8 +52,9 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
     }
     await last;
   };
-  const read = (question: string, signal: AbortSignal | undefined) => {
+  const read = async (question: string, signal: AbortSignal | undefined) => {
     line(question);
+    await taken();
     const tellDeaf = () => line("that was typed before the question; type it again:");
     return readLine(paths, tellDeaf, signal);
   };
@@ -54,8 +66,10 @@ export function openConsoles(names: readonly string[] = activeConsoles()): Conso
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, end);
   return {
     line,
+    taken,
     async drain() {
       isHidden = false;
+      await taken();
       await Promise.all(paths.map((path) => setEcho(path, true)));
     },
     async ask(question, signal) {
@@ -81,34 +95,14 @@ export function activeConsoles(): string[] {
   }
 }
 
-function writeTo(path: string, text: string): void {
+/** Opened anew each time: a serial line whose other end hung up comes back. */
+function sendTo(path: string, bytes: Buffer): number {
+  const terminal = openSync(path, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
   try {
-    const terminal = openSync(path, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
-    try {
-      writeWhole(terminal, Buffer.from(text));
-    } finally {
-      closeSync(terminal);
-    }
-  } catch {
-    // A console without hardware behind it (ttyS0 on many boards) must not stop a recovery.
+    return writeSync(terminal, bytes);
+  } finally {
+    closeSync(terminal);
   }
-}
-
-/** A slow serial line takes some bytes at a time; one that takes none for two seconds is given up. */
-function writeWhole(terminal: number, bytes: Buffer): void {
-  const giveUp = Date.now() + 2_000;
-  for (let done = 0; done < bytes.length;) {
-    try {
-      done += writeSync(terminal, bytes, done);
-    } catch (error) {
-      if (!isBusy(error) || Date.now() > giveUp) throw error;
-      Bun.sleepSync(5);
-    }
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }
 
 /** A reader of its own for each terminal: a read that waits cannot be taken back, a process can. */

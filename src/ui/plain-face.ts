@@ -65,6 +65,7 @@ export function plainFace(consoles: Consoles): Face {
         consoles.line(line);
         // A slow line takes minutes: everyone else in this process gets a turn, the watchdog above all.
         await Bun.sleep(0);
+        await consoles.taken();
       }
     },
     askSecret: (prompt, asked) => consoles.askSecret(english(prompt), asked?.signal),

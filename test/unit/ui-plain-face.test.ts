@@ -16,6 +16,7 @@ function face(answers: string[] = []) {
   const ask = async () => answers.shift() ?? "nobody answers any more";
   const consoles: Consoles = {
     line: (text) => void lines.push(text),
+    taken: async () => undefined,
     drain: async () => undefined,
     ask,
     askSecret: ask,

@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import tty from "node:tty";
+import { makeOutlet } from "../outlet.ts";
 import type { Charset, Size } from "./draw.ts";
 
 export interface Terminal {
@@ -46,6 +47,7 @@ const ASK_SIZE = "\x1b7\x1b[999;999H\x1b[6n\x1b8";
 /** For a line of 9600 baud with a terminal program behind a network. */
 const ANSWER_MS = 1000;
 const STTY_MS = 2000;
+const DRAIN_MS = 5000;
 const POSITION = /\x1b\[(\d{1,4});(\d{1,4})R/g;
 const USUAL: Size = { columns: 80, rows: 24 };
 const TERMINFO = ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
@@ -152,7 +154,7 @@ export async function openTerminal(console: string): Promise<Terminal> {
   let takeData: (text: string) => void = () => undefined;
   let tellResize: () => void = () => undefined;
   let isOpen = true;
-  const out = makeOutput(fd);
+  const out = makeOutlet((bytes) => writeSync(fd, bytes));
 
   const answers: Size[] = [];
   let answered: () => void = () => undefined;
@@ -203,64 +205,23 @@ export async function openTerminal(console: string): Promise<Terminal> {
     askSize() {
       if (!vt) out.write(ASK_SIZE);
     },
-    drain: out.drain,
+    async drain() {
+      const giveUp = Date.now() + DRAIN_MS;
+      while (out.pending() > 0 && Date.now() < giveUp) await Bun.sleep(10);
+    },
     close() {
       if (!isOpen) return;
       isOpen = false;
       clearInterval(watch);
       reader.stop();
-      out.end();
+      // What is left has a moment to go out.
+      for (let tries = 0; out.pending() > 0 && tries < 100; tries++) {
+        out.flush();
+        if (out.pending() > 0) Bun.sleepSync(5);
+      }
+      out.stop();
       stty("sane");
       closeSync(fd);
-    },
-  };
-}
-
-/** More than any screen; behind a line that takes nothing the oldest is of no use any more. */
-const MOST_PENDING = 256 * 1024;
-
-function makeOutput(fd: number) {
-  let queue: Buffer[] = [];
-  let bytes = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const flush = (): void => {
-    timer = undefined;
-    try {
-      for (let [first] = queue; first; [first] = queue) {
-        const done = writeSync(fd, first);
-        bytes -= done;
-        if (done === first.length) queue.shift();
-        else queue[0] = first.subarray(done);
-      }
-    } catch (error) {
-      const isBusy = error instanceof Error && "code" in error && error.code === "EAGAIN";
-      // A terminal that has gone takes nothing; whoever looks at the other consoles is told there.
-      if (isBusy) timer = setTimeout(flush, 10);
-      else queue = [];
-      if (!isBusy) bytes = 0;
-    }
-  };
-  return {
-    write(text: string): void {
-      const piece = Buffer.from(text);
-      if (bytes + piece.length > MOST_PENDING) return;
-      queue.push(piece);
-      bytes += piece.length;
-      if (timer === undefined) flush();
-    },
-    pending: () => bytes,
-    async drain(): Promise<void> {
-      const giveUp = Date.now() + 5_000;
-      while (bytes > 0 && Date.now() < giveUp) await Bun.sleep(10);
-    },
-    /** What is left has a moment to go out. */
-    end(): void {
-      for (let tries = 0; bytes > 0 && tries < 100; tries++) {
-        clearTimeout(timer);
-        flush();
-        if (bytes > 0) Bun.sleepSync(5);
-      }
-      clearTimeout(timer);
     },
   };
 }
