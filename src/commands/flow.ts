@@ -22,7 +22,7 @@ import { verdictLines } from "../ui/factory-lines.ts";
 import type { Face, Planned, Question, TextIn } from "../ui/face.ts";
 import type { Choice } from "../ui/choice.ts";
 import { makeProgressPrinter } from "../ui/plain.ts";
-import { english } from "../words.ts";
+import { english, type Message } from "../words.ts";
 import type { Gate } from "./gate.ts";
 import { commandLines } from "./plan-lines.ts";
 
@@ -48,6 +48,8 @@ export interface Progress {
   log(line: string): void;
   /** Factory tests have ended, and their report is on the disk. */
   onReport(report: FactoryReport): void;
+  /** It succeeds all the same, and a person has to know this. */
+  onWarning(words: Message): void;
   /** Cancels while nothing has been changed. */
   readonly signal: AbortSignal;
 }
@@ -280,6 +282,7 @@ async function perform(
   };
   const logProgress = makeProgressPrinter(doings.log.line);
   let report: FactoryReport | undefined;
+  const warnings: Message[] = [];
   face.begin(planned, () => abort.abort());
   const result = await doings.perform(decision, {
     onEvent(event) {
@@ -288,9 +291,10 @@ async function perform(
     },
     log,
     onReport: (made) => (report = made),
+    onWarning: (words) => void warnings.push(words),
     signal: abort.signal,
   });
-  give(flow, result, report);
+  give(flow, result, { warnings, ...(report ? { report } : {}) });
   return report;
 }
 
@@ -348,9 +352,16 @@ function tell(
   doings.keepResult(printResult(result));
 }
 
+interface Given {
+  readonly report?: FactoryReport;
+  readonly warnings: readonly Message[];
+}
+
 /** A success, or the verdict of the factory tests, on every console. */
-function give({ face, doings }: Flow, result: Result, report: FactoryReport | undefined): void {
-  for (const line of report ? verdictLines(report) : []) doings.log.line(line);
-  face.verdict(result, report ? { report } : {});
+function give({ face, doings }: Flow, result: Result, more: Given): void {
+  const { report, warnings } = more;
+  const lines = [...(report ? verdictLines(report) : []), ...warnings.map(english)];
+  for (const line of lines) doings.log.line(line);
+  face.verdict(result, more);
   doings.keepResult(printResult(result));
 }

@@ -4,17 +4,10 @@
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Fault, StepError } from "../errors.ts";
-import { checkClosed, closeJournal, execute } from "../execute.ts";
+import { execute } from "../execute.ts";
 import { loadConfig } from "../host/config-file.ts";
 import { endMachine } from "../host/ending.ts";
-import { readOutputs, writeFactoryReport } from "../host/factory-run.ts";
-import {
-  closeEverything,
-  readPeakMemoryBytes,
-  syncAndReopen,
-  writeReport,
-} from "../host/closing.ts";
-import { readMountCount } from "../host/file-system.ts";
+import { closeEverything, readPeakMemoryBytes } from "../host/closing.ts";
 import { prepareGolden } from "../host/golden-start.ts";
 import { makeIds } from "../host/ids.ts";
 import { openLog, type Log } from "../host/log.ts";
@@ -24,20 +17,14 @@ import { checkDiskAgain } from "../host/recheck.ts";
 import { startWatchdog } from "../host/watchdog.ts";
 import { parseCmdline, type Request } from "../model/cmdline.ts";
 import type { Config } from "../model/config.ts";
-import type { FactoryReport } from "../model/factory.ts";
-import { printFactoryReport } from "../model/factory-file.ts";
 import { say } from "../model/messages.ts";
 import { RESULT_FILE } from "../model/places.ts";
-import { successOf, type Result } from "../model/result.ts";
-import type { StateRecord } from "../model/state.ts";
+import type { Result } from "../model/result.ts";
 import type { Decision } from "../plan/decide.ts";
-import { factoryReport, resultOfTests } from "../plan/factory-report.ts";
 import { goldenCommandLine } from "../plan/golden-start.ts";
-import { boxName, freeName } from "../plan/stick.ts";
-import { ROOT } from "../plan/volumes.ts";
-import { reportText } from "../ui/factory-lines.ts";
 import type { Face } from "../ui/face.ts";
 import { VERSION } from "../version.ts";
+import { closeRecovery } from "./close.ts";
 import { runFlow, runRefusal, type Doings, type Progress } from "./flow.ts";
 import { makeGate, type Gate } from "./gate.ts";
 import { openFace } from "./open-face.ts";
@@ -45,8 +32,6 @@ import { saveReport, saveReportIfThere } from "./save-report.ts";
 
 /** For dracut/50zshield/stopped.sh: nothing has been written to a disk. */
 const UNCHANGED_FILE = "/run/zshield/unchanged";
-
-const nowSeconds = () => Math.floor(Date.now() / 1000);
 
 export async function recover(): Promise<never> {
   const log = openLog();
@@ -127,24 +112,8 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
       rmSync(UNCHANGED_FILE, { force: true });
     },
   });
-  const success = successOf(plan, disk, { ...performed, peakMemoryBytes: readPeakMemoryBytes() });
-  let result = success;
   try {
-    if (plan.operation === "test") {
-      const report = await reportTests(decision, performed.record);
-      result = { ...success, ...resultOfTests(report) };
-      on.onReport(report);
-    }
-    await writeReport(plan, result, log.text(), log.line);
-    const closed = closeJournal(performed.record, plan, result, {
-      nowSeconds: nowSeconds(),
-      ...(plan.operation === "default"
-        ? { rootMounts: await readMountCount(`/dev/${plan.group}/${ROOT}`) }
-        : {}),
-    });
-    await syncAndReopen(plan);
-    checkClosed(closed);
-    await closeEverything(plan.group, log.line);
+    return await closeRecovery(decision, performed, on, log);
   } catch (error) {
     const last = plan.steps.length;
     throw new StepError(
@@ -152,23 +121,4 @@ async function perform(decision: Decision, on: Progress, log: Log): Promise<Resu
       error,
     );
   }
-  return result;
-}
-
-/** The report of the tests, on the audit volume before the record says what came of them. */
-async function reportTests(
-  { machine, plan, disk }: Decision,
-  { document }: StateRecord,
-): Promise<FactoryReport> {
-  const report = factoryReport({
-    ...{ machine, plan, disk, endedAt: nowSeconds(), lastResult: document.lastResult },
-    tests: document.factory?.tests ?? [],
-    outputs: await readOutputs(),
-  });
-  const name = boxName(report.serial, new Date(report.endedAt * 1000));
-  await writeFactoryReport((taken) => freeName(name, taken), {
-    json: printFactoryReport(report),
-    text: reportText(report),
-  });
-  return report;
 }

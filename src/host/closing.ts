@@ -3,7 +3,7 @@
  * back comes from the disk.
  */
 import { readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Plan } from "../model/step.ts";
@@ -33,8 +33,13 @@ export async function writeReport(
   try {
     const time = new Date().toISOString().replaceAll(":", "").replace(/\.\d+/, "");
     const base = join(AT.audit, "zshield", `recovery-${time}`);
-    await writeTextFile(`${base}.json`, `${JSON.stringify(result, null, 2)}\n`);
-    await writeTextFile(`${base}.log`, log);
+    try {
+      await writeTextFile(`${base}.json`, `${JSON.stringify(result, null, 2)}\n`);
+      await writeTextFile(`${base}.log`, log);
+    } catch (error) {
+      for (const end of ["json", "log"]) await rm(`${base}.${end}`).catch(() => undefined);
+      throw error;
+    }
   } finally {
     await unmount(AT.audit);
   }

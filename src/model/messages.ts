@@ -204,6 +204,9 @@ export const MESSAGES = {
   // On the way.
   begins: (version: string): string => `zshield ${version}: recovery`,
   "waiting-for-disks": (): string => "waiting for the card and the disk to appear …",
+  "no-audit-report": (cause: Words): string =>
+    `the report is not on the audit volume: ${english(cause)}`,
+  "volume-full": (): string => "the volume is full",
   "no-golden": (cause: Words): string => `the golden system cannot be started: ${english(cause)}`,
   "there-is-no-card": (): string => "there is no card",
   password: (): string => "Type the rescue password and press Enter:",

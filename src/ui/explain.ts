@@ -87,7 +87,8 @@ export function explain(
   };
 }
 
-function causeOf(cause: unknown): Words {
+/** A failure that something else is told with. */
+export function causeOf(cause: unknown): Words {
   return cause instanceof CommandError
     ? say("command", cause.argv[0] ?? "?", cause.outcome)
     : wordsOf(cause);

@@ -21,6 +21,15 @@ export interface Planned {
   readonly resumedAt?: number;
 }
 
+export interface VerdictMore {
+  /** After a failure. */
+  readonly explanation?: Explanation;
+  /** Where factory tests have ended. */
+  readonly report?: FactoryReport;
+  /** What was not done beside a success. */
+  readonly warnings?: readonly Words[];
+}
+
 /** What is told and needs no answer; every console can. */
 export interface Teller {
   line(words: Words): void;
@@ -29,8 +38,7 @@ export interface Teller {
   event(event: StepEvent): void;
   /** A line of the log, as it is written. */
   logged(line: string): void;
-  /** The verdict: with `explanation` after a failure, with the report where factory tests have ended. */
-  verdict(result: Result, more?: { explanation?: Explanation; report?: FactoryReport }): void;
+  verdict(result: Result, more?: VerdictMore): void;
 }
 
 /** A question that has been answered elsewhere is taken back by `signal`, and rejects. */

@@ -2,7 +2,6 @@
  * The plain face: lines for any terminal, also the slowest serial one. Pure texts; who calls decides
  * where they go. Every text says what will be lost before it is lost.
  */
-import type { FactoryReport } from "../model/factory.ts";
 import type { StepEvent } from "../model/event.ts";
 import { describeDisk, type Disk, type DiskIdentity, type Machine } from "../model/machine.ts";
 import type { Overview } from "../model/overview.ts";
@@ -11,7 +10,8 @@ import { printSize } from "../model/size.ts";
 import type { BackupStatus, Status } from "../model/status.ts";
 import type { Plan } from "../model/step.ts";
 import { printTime, visible } from "../model/text.ts";
-import type { Explanation } from "./explain.ts";
+import { english } from "../words.ts";
+import type { VerdictMore } from "./face.ts";
 import { verdictLines } from "./factory-lines.ts";
 import { EN } from "./texts-en.ts";
 import type { Texts } from "./texts.ts";
@@ -168,10 +168,10 @@ function hoursOf(seconds: number): string {
 /** The verdict in words, and the line that scripts read. */
 export function resultLines(
   result: Result,
-  { explanation, report }: { explanation?: Explanation; report?: FactoryReport } = {},
+  { explanation, report, warnings = [] }: VerdictMore = {},
 ): string[] {
   const words = report ? verdictLines(report) : (explanation?.lines ?? [EN.done(result)]);
-  return [...words, printResult(result)];
+  return [...words, ...warnings.map(english), printResult(result)];
 }
 
 /** Above the machine: a box that failed is not to be taken for a good one. */

@@ -13,6 +13,7 @@ import { execute } from "../../src/execute.ts";
 import { readStore } from "../../src/host/snapshot.ts";
 import { parseCmdline } from "../../src/model/cmdline.ts";
 import type { Machine } from "../../src/model/machine.ts";
+import { say } from "../../src/model/messages.ts";
 import { successOf, type Result } from "../../src/model/result.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { Choice } from "../../src/ui/choice.ts";
@@ -45,7 +46,10 @@ function person(answers: readonly string[], told: Told): Face {
     planned: ({ plan }) => log(`planned ${plan.operation}`),
     event: () => undefined,
     logged: () => undefined,
-    verdict: ({ outcome, error }) => log(`verdict ${outcome} ${error?.message ?? ""}`.trim()),
+    verdict: ({ outcome, error }, { warnings = [] } = {}) => {
+      const beside = warnings.map((words) => `, but ${english(words)}`);
+      log(`verdict ${outcome}${beside.join("")} ${error?.message ?? ""}`.trim());
+    },
     async choose<C extends Choice>(question: string, choices: readonly C[]) {
       const answer = next(question);
       const chosen = choices.find((choice) => choice === answer);
@@ -79,6 +83,7 @@ async function run(
   } = {},
 ) {
   const told: Told = { did: [], asked: [] };
+  const logged: string[] = [];
   const doings: Doings = {
     readMachine: async () => more.found ?? installedMachine(),
     makeIds: () => ids,
@@ -88,7 +93,7 @@ async function run(
     signal: async (verdict) => void told.did.push(`signal ${verdict}`),
     keepResult: () => undefined,
     readPeakMemoryBytes: () => 0,
-    log: { line: () => undefined, text: () => "one\ntwo\n" },
+    log: { line: (text) => void logged.push(text), text: () => "one\ntwo\n" },
   };
   const face = person(answers, told);
   const ending = await runFlow({
@@ -112,7 +117,7 @@ async function run(
         }
       : {}),
   });
-  return { ending, ...told };
+  return { ending, ...told, logged };
 }
 
 test("a blank disk: nobody is asked", async () => {
@@ -128,6 +133,18 @@ test("an installed disk: asked first; with the right answer it is performed, and
   const { asked, did } = await run("default", ["yes"], { words: "zshield.then=poweroff" });
   assert.equal(asked, ["agree"]);
   assert.is(did.at(-1), "finished poweroff true");
+});
+
+test("what was not done beside a success is told with the verdict, and is in the log", async () => {
+  const words = say("no-audit-report", say("volume-full"));
+  const { did, logged } = await run("default", ["yes"], {
+    async perform(_decision, { onWarning }) {
+      onWarning(words);
+      return success;
+    },
+  });
+  assert.ok(did.includes(`verdict success, but ${words.english}`));
+  assert.ok(logged.includes(words.english));
 });
 
 test("a wrong answer is a refusal, and nothing is begun", async () => {

@@ -167,6 +167,8 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   refused: [[]],
   begins: [["0.1.0"]],
   "waiting-for-disks": [[]],
+  "no-audit-report": [["xyzzy"], [say("command", "e2fsck", { kind: "exit", code: 8 })]],
+  "volume-full": [[]],
   "no-golden": [["xyzzy"], [say("there-is-no-card")]],
   "there-is-no-card": [[]],
   password: [[]],

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
+import { say } from "../../src/model/messages.ts";
 import { parseMachine } from "../../src/model/machine-schema.ts";
 import { overviewOf } from "../../src/plan/overview.ts";
 import { explain } from "../../src/ui/explain.ts";
@@ -233,6 +234,18 @@ test("a failure says that the disk has been changed; a success what it holds", (
   const good = text(known(SCENES.finished, { verdict: { result: success } }), USUAL, "en", "ascii");
   assert.match(good, /done\. The disk holds version 0\.1\.0\+abc/);
   assert.match(good, /Reboots in 60 s/);
+});
+
+test("what was not done beside a success is told with it, on every terminal and in its language", () => {
+  const warnings = [say("no-audit-report", say("volume-full"))];
+  for (const verdict of [{ result: success }, testVerdict(), testVerdict("memory")]) {
+    const from = known(SCENES.finished, { verdict: { ...verdict, warnings } });
+    assert.match(
+      text(from, USUAL, "en", "ascii").replace(/\s+/g, " "),
+      /not on the audit volume: the volume is full/,
+    );
+    assert.match(text(from, USUAL, "zh"), /报告没有写入审计数据卷：该卷已满/);
+  }
 });
 
 test("a password is not shown", () => {

@@ -5,6 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandError, Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
+import { say } from "../../src/model/messages.ts";
 import type { Result } from "../../src/model/result.ts";
 import {
   answerFor,
@@ -127,6 +128,11 @@ test("the verdict in lines: the words, then the line that scripts read", () => {
     "Recover to latest backup: done. The disk holds version 1.2.",
     `ZSHIELD-RESULT ${JSON.stringify(success)}`,
   ]);
+  const warnings = [say("no-audit-report", say("volume-full"))];
+  assert.is(
+    resultLines(success, { warnings })[1],
+    "the report is not on the audit volume: the volume is full",
+  );
   const explanation = explain(new Refusal("no disk", "attach one"), quote);
   assert.equal(resultLines(success, { explanation }).slice(0, -1), explanation.lines);
 });

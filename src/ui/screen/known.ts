@@ -3,13 +3,12 @@
  * describes it. Owns: the types and the beginning. No texts, no terminal.
  */
 import type { StepEvent } from "../../model/event.ts";
-import type { FactoryReport } from "../../model/factory.ts";
 import type { DiskIdentity } from "../../model/machine.ts";
 import type { Overview } from "../../model/overview.ts";
 import type { Result } from "../../model/result.ts";
 import type { Plan } from "../../model/step.ts";
 import type { Choice } from "../choice.ts";
-import type { Explanation } from "../explain.ts";
+import type { VerdictMore } from "../face.ts";
 
 export interface Known {
   readonly scene: Scene;
@@ -36,11 +35,8 @@ export interface Run {
   readonly seconds: number;
 }
 
-export interface Verdict {
+export interface Verdict extends VerdictMore {
   readonly result: Result;
-  readonly explanation?: Explanation;
-  /** Where factory tests have ended. */
-  readonly report?: FactoryReport;
 }
 
 /** `selected` undefined: nothing is chosen yet, so Enter, held down while the machine boots, starts nothing. */

@@ -291,8 +291,13 @@ function testVerdict(report: FactoryReport, t: Texts): Block[] {
   ];
 }
 
-function verdict({ result, explanation, report }: Verdict, t: Texts): Block[] {
-  if (report) return testVerdict(report, t);
+function verdict({ result, explanation, report, warnings = [] }: Verdict, t: Texts): Block[] {
+  const beside = warnings.map((words): Block => ({
+    kind: "text",
+    text: t.say(words),
+    style: "bad",
+  }));
+  if (report) return [...testVerdict(report, t), ...beside];
   const { outcome } = result;
   const gap: Block = { kind: "gap" };
   const big: Block = {
@@ -302,7 +307,7 @@ function verdict({ result, explanation, report }: Verdict, t: Texts): Block[] {
   };
   if (!explanation) {
     const words = [t.done(result), t.goesOnInstalled];
-    return [big, gap, ...words.map((text): Block => ({ kind: "text", text }))];
+    return [big, gap, ...words.map((text): Block => ({ kind: "text", text })), ...beside];
   }
   const { message, hint } = explanation.said;
   const lines = (words: Words): Block => ({
