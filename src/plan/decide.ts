@@ -80,7 +80,11 @@ export function decide(
 function journalToGoOn(journal: Journal, anew: boolean): Journal | undefined {
   if (!anew) return journal;
   const merge = journal.plan.steps.findIndex(({ kind }) => kind === "merge-backup");
-  return merge >= 0 && journal.next >= merge ? { ...journal, begun: 0, setbacks: 0 } : undefined;
+  if (merge < 0 || journal.next < merge) return undefined;
+  const { starts: _starts, ...rest } = journal;
+  // One attempt stays counted: a merge that was ever begun may be done by now, and its snapshot gone.
+  const begun = journal.next === merge ? Math.min(journal.begun, 1) : 0;
+  return { ...rest, begun, setbacks: 0 };
 }
 
 function decideFactory(

@@ -5,7 +5,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
-import { freshJournal, type Journal } from "../../src/model/journal.ts";
+import { execute } from "../../src/execute.ts";
+import type { Action } from "../../src/model/action.ts";
+import { freshJournal, whyStuck, type Journal } from "../../src/model/journal.ts";
 import type { Disk, Machine, Volume, VolumeGroup } from "../../src/model/machine.ts";
 import { GIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
@@ -202,6 +204,42 @@ test("anew before the merge is from the beginning; afterwards there is only the 
   const after = latest(interrupted(plan, { next, begun: 3 }), {}, true);
   assert.is(after.journal?.next, next);
   assert.is(after.journal?.begun, 0);
+});
+
+/** The merge as it would be done now. */
+async function mergeOf({ plan, disk, journal }: Decision) {
+  // Without the ESP there is no place for the journal, and none is needed for this.
+  const steps = plan.steps.filter(({ kind }) => kind !== "open-esp");
+  const next = steps.findIndex(({ kind }) => kind === "merge-backup");
+  const of = { ...plan, steps };
+  const acted: Action[] = [];
+  await execute(
+    {
+      ...{ plan: of, disk, record: undefined, claimAttempts: 1 },
+      journal: journal && { ...journal, plan: of, next },
+      ...{ onEvent: () => undefined, log: () => undefined, checkDisk: async () => undefined },
+    },
+    async (action) => void acted.push(action),
+  );
+  const merge = acted.find((action) => action.do === "merge");
+  if (merge?.do !== "merge") throw new Error("nothing was merged");
+  return merge;
+}
+
+test("anew counts anew, and does not forget that the merge was begun: it may be done by now", async () => {
+  const { plan } = latest(box());
+  const next = mergeIndex(plan);
+  const stuck = interrupted(plan, { next, begun: 3, setbacks: 0, starts: 9 });
+  const { journal } = latest(stuck, {}, true);
+  if (!journal) throw new Error("it would begin from the beginning");
+  assert.is(whyStuck(journal), undefined);
+  assert.is(journal.starts, undefined);
+  assert.is((await mergeOf(latest(stuck, {}, true))).begunBefore, true);
+  // Nor when the power fails before it came to the merge once more, and the person starts anew again.
+  const twice = latest(interrupted(plan, { ...journal, starts: 1 }), {}, true);
+  assert.is((await mergeOf(twice)).begunBefore, true);
+  const never = latest(interrupted(plan, { next, begun: 0, starts: 9 }), {}, true);
+  assert.is((await mergeOf(never)).begunBefore, false);
 });
 
 test("while a backup is being put back: no repair, but factory default is the way out", () => {
