@@ -30,7 +30,7 @@ import {
   type PlatformRecord,
 } from "../model/bundle-manifest.ts";
 import { checkReleaseChain, type Chain } from "../model/chain.ts";
-import { printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
+import { isDevelopment, printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
 import { bundleFileName, isBundleFileName, versionLabel } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
 import { isMoment, printTime } from "../model/text.ts";
@@ -88,6 +88,7 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   await makeDirectory(out);
   if (isRelease) await checkReleaseIsNew(out, signed);
   const path = join(out, bundleFileName(manifest.label));
+  await checkReplaces(path, signed);
   const openBlob = ({ sha256 }: BlobRecord) => filePieces(blobs.get(sha256) ?? "");
   await writeBundle(path, signed.layout, openBlob, async (file) => {
     // What was just signed has to be what is read on a device.
@@ -99,13 +100,7 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
 /** @throws Refusal if another bundle with this release or a higher one lies there. */
 async function checkReleaseIsNew(out: string, { manifest, identity }: SignedBundle): Promise<void> {
   for (const file of readdirSync(out).filter(isBundleFileName)) {
-    const other = await readSigned(filePieces(join(out, file)), {
-      name: file,
-      keys: "whoever-signed",
-    }).catch((error: unknown) => {
-      if (error instanceof Refusal) return undefined;
-      throw error;
-    });
+    const other = await readOther(join(out, file));
     if (!other || other.identity === identity) continue;
     const { vendor, product, release } = other.manifest;
     if (vendor !== manifest.vendor || product !== manifest.product) continue;
@@ -115,6 +110,28 @@ async function checkReleaseIsNew(out: string, { manifest, identity }: SignedBund
       "count release up in product.toml: devices go by that number alone",
     );
   }
+}
+
+/**
+ * Devices may have what lies there, and differences are made from it: its file would be the only one.
+ * @throws Refusal if another bundle lies there, and no development key signed it.
+ */
+async function checkReplaces(path: string, { identity }: SignedBundle): Promise<void> {
+  const other = existsSync(path) ? await readOther(path) : undefined;
+  if (!other || other.identity === identity || isDevelopment(other.signer)) return;
+  throw new Refusal(
+    `${path} is release ${other.manifest.release}, signed by ${other.signer.id}, and another bundle`,
+    "build with another day (SOURCE_DATE_EPOCH), count a package's revision up, or move the file elsewhere",
+  );
+}
+
+/** Undefined where the file is no bundle. */
+function readOther(path: string): Promise<SignedBundle | undefined> {
+  const options = { name: path, keys: "whoever-signed" } as const;
+  return readSigned(filePieces(path), options).catch((error: unknown) => {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  });
 }
 
 /** Of everything that `build` has made. */

@@ -12,7 +12,8 @@ import { signRecord } from "../../src/model/signed-record.ts";
 import { command } from "../lab/command.ts";
 import { keyOf } from "../unit/key-example.ts";
 
-export const KEY = keyOf(5);
+/** Of development: the project is built over and over. */
+export const KEY = { ...keyOf(5), id: "DE57000000000005" };
 export const KERNEL = "6.1.0-1";
 
 /** A file of a package, of a fixed day. */

@@ -345,6 +345,42 @@ test("with --release no development key signs, and no release twice", async () =
   assert.match(await done(buildWords("released")), /release {4}17/);
 });
 
+test("a bundle that may have been shipped is not replaced by another one of its label", async () => {
+  const words = (project: string, key: string) => [
+    ...["bundle", "build", at(project), "--key", at(`${key}.key`), "--owner-root"],
+    ...["--password-file", at("password")],
+  ];
+  const nextRelease = (project: string) => {
+    const file = at(project, "product.toml");
+    put(file, readFileSync(file, "utf8").replace("= 17", "= 18"), "2026-11-22");
+  };
+  putProject("shipped");
+  await done([...words("shipped", "vendor"), "--release"]);
+  const file = at("shipped/out", BUNDLE);
+  const before = readFileSync(file);
+  put(at("shipped/platform/x86_64/boot/vmlinuz"), "another kernel");
+  nextRelease("shipped");
+  for (const more of [["--release"], []]) {
+    const said = await refused([...words("shipped", "vendor"), ...more]);
+    assert.match(said, /out\/video-4\.5\.1122\.upt is release 17, .*, and another bundle/);
+    assert.match(said, /SOURCE_DATE_EPOCH.*revision.*elsewhere/);
+    assert.ok(readFileSync(file).equals(before));
+  }
+  assert.equal(readdirSync(at("shipped/out")), [BUNDLE]);
+  const environment = { SOURCE_DATE_EPOCH: "1795651200" };
+  assert.match(
+    await done([...words("shipped", "vendor"), "--release"], { environment }),
+    /video-4\.5\.1126\.upt/,
+  );
+  // Nobody has one that a development key signed.
+  putProject("tried");
+  await done(words("tried", "development"));
+  put(at("tried/platform/x86_64/boot/vmlinuz"), "another kernel");
+  await done(words("tried", "development"));
+  await done(words("tried", "vendor"));
+  assert.match(await refused(words("tried", "development")), /and another bundle/);
+});
+
 test("a key that has followed another one signs with its chain", async () => {
   putProject("rotated");
   writeFileSync(
