@@ -29,10 +29,11 @@ import {
   type PackageRecord,
   type PlatformRecord,
 } from "../model/bundle-manifest.ts";
-import { checkReleaseChain, type Chain } from "../model/chain.ts";
+import { checkReleaseChain, lastKey, type Chain } from "../model/chain.ts";
 import { isDevelopment, printPublicKey, vendorOf, type SecretKey } from "../model/minisign.ts";
 import { bundleFileName, isBundleFileName, versionLabel } from "../model/package-name.ts";
 import type { PackageDescription } from "../model/package-toml.ts";
+import { isSameKey } from "../model/signature.ts";
 import { isMoment, printTime } from "../model/text.ts";
 import { compressBlob, compressFile, LEVEL } from "./blob.ts";
 import { FILE_SYSTEM, openImage } from "./image.ts";
@@ -80,6 +81,7 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   if (isRelease) checkReleaseChain(chain);
   const project = await readProject(directory);
   const out = options.out ?? join(project.root, OUT_DIRECTORY);
+  await checkChainIsWhole(out, chain);
   const cache = await openCache(project, options);
   const { manifest, blobs } = await packProject(project, cache, vendorOf(chain.keys[0]));
   const parts = signBundle(manifest, key, chain);
@@ -97,16 +99,32 @@ export async function buildBundle(directory: string, options: BuildOptions): Pro
   return { path, bundle: signed };
 }
 
-/** @throws Refusal if another bundle with this release or a higher one lies there. */
-async function checkReleaseIsNew(out: string, { manifest, identity }: SignedBundle): Promise<void> {
-  for (const file of readdirSync(out).filter(isBundleFileName)) {
-    const other = await readOther(join(out, file));
-    if (!other || other.identity === identity) continue;
-    const { vendor, product, release } = other.manifest;
-    if (vendor !== manifest.vendor || product !== manifest.product) continue;
-    if (release < manifest.release) continue;
+/** A device that knows an older key only is lost by a chain without it. @throws Refusal if a longer one was used. */
+async function checkChainIsWhole(out: string, chain: Chain): Promise<void> {
+  const key = lastKey(chain);
+  for (const { path, bundle } of await readOthers(out)) {
+    const { keys } = bundle.chain;
+    if (!isSameKey(bundle.signer, key) || keys.length <= chain.keys.length) continue;
     throw new Refusal(
-      `${join(out, file)} is release ${release} already, and another one`,
+      `${path} is signed by a chain of ${keys.length} keys that ends with ${key.id}`,
+      `name it with --chain: ${chain.keys.length === 1 ? "the key alone" : "a shorter one"} is another vendor to devices`,
+    );
+  }
+}
+
+/** @throws Refusal if another bundle with this release or a higher one lies there. */
+async function checkReleaseIsNew(
+  out: string,
+  { manifest, identity, chain }: SignedBundle,
+): Promise<void> {
+  for (const { path, bundle } of await readOthers(out)) {
+    if (bundle.identity === identity) continue;
+    const { product, release } = bundle.manifest;
+    // Not by `vendor`, the chain's first key: whoever follows the chain takes both.
+    const isShared = bundle.chain.keys.some((one) => chain.keys.some((key) => isSameKey(one, key)));
+    if (!isShared || product !== manifest.product || release < manifest.release) continue;
+    throw new Refusal(
+      `${path} is release ${release} already, and another one`,
       "count release up in product.toml: devices go by that number alone",
     );
   }
@@ -123,6 +141,16 @@ async function checkReplaces(path: string, { identity }: SignedBundle): Promise<
     `${path} is release ${other.manifest.release}, signed by ${other.signer.id}, and another bundle`,
     "build with another day (SOURCE_DATE_EPOCH), count a package's revision up, or move the file elsewhere",
   );
+}
+
+async function readOthers(out: string): Promise<{ path: string; bundle: SignedBundle }[]> {
+  const others: { path: string; bundle: SignedBundle }[] = [];
+  for (const file of existsSync(out) ? readdirSync(out).filter(isBundleFileName) : []) {
+    const path = join(out, file);
+    const bundle = await readOther(path);
+    if (bundle) others.push({ path, bundle });
+  }
+  return others;
 }
 
 /** Undefined where the file is no bundle. */

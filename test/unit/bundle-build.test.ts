@@ -398,6 +398,38 @@ test("a key that has followed another one signs with its chain", async () => {
   }
 });
 
+test("whoever leaves out the chain is no other vendor, and escapes no release", async () => {
+  putProject("forgotten");
+  writeFileSync(
+    at("forgotten.chain"),
+    printChain(extendChain(chainOf(KEYS.vendor), KEYS.vendor, KEYS.next)),
+  );
+  const words = (key: string, ...more: string[]) => [
+    ...["bundle", "build", at("forgotten"), "--key", at(`${key}.key`), "--owner-root", "--release"],
+    ...["--password-file", at("password"), ...more],
+  ];
+  await done(words("next", "--chain", at("forgotten.chain")));
+  for (const more of [[], ["--chain", at("forgotten.chain")]]) {
+    put(at("forgotten/platform/x86_64/boot/vmlinuz"), `kernel ${more.length}`, "2026-11-23");
+    const said = await refused(words("next", ...more));
+    assert.match(
+      said,
+      more.length === 0
+        ? /signed by a chain of 2 keys that ends with 0{15}2\n.*name it with --chain/
+        : /is release 17 already/,
+    );
+  }
+  // Without --release too: devices that know the first key only would not take it.
+  const plain = words("next").filter((word) => word !== "--release");
+  assert.match(await refused(plain), /name it with --chain/);
+  // The vendor of before, by the first key: the chain has it in common.
+  assert.match(await refused(words("vendor")), /is release 17 already/);
+  const other = extendChain(chainOf(keyOf(8)), keyOf(8), KEYS.next);
+  writeFileSync(at("other.chain"), printChain(other));
+  assert.match(await refused(words("next", "--chain", at("other.chain"))), /is release 17 already/);
+  await done([...words("next", "--chain", at("forgotten.chain")), "--out", at("forgotten-out")]);
+});
+
 test("inspect tells what a device takes, in which order and why", async () => {
   const file = at("first/out", BUNDLE);
   for (const [name, mask] of [
