@@ -162,7 +162,14 @@ test("terminals: positions are taken out of what is typed; nonsense sizes are no
       { rows: 1, columns: 3 },
     ],
     rest: "ab\x1b[A",
+    begun: "",
   });
+  for (const begun of ["\x1b", "\x1b[", "\x1b[24", "\x1b[24;", "\x1b[24;8"]) {
+    assert.equal(splitPositions(`a${begun}`), { positions: [], rest: "a", begun });
+  }
+  for (const rest of ["\x1bO", "\x1b[;", "\x1b[12345", "\x1b[1;5C"]) {
+    assert.equal(splitPositions(rest), { positions: [], rest, begun: "" });
+  }
   assert.equal(sizeOf({ columns: 0, rows: 0 }, { columns: 100, rows: 30 }), {
     columns: 100,
     rows: 30,

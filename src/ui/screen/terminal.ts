@@ -46,22 +46,30 @@ const PROBE = "\x1b7\x1b[999;999H\x1b[6n\r中\x1b[6n\r\x1b[K\x1b8";
 const ASK_SIZE = "\x1b7\x1b[999;999H\x1b[6n\x1b8";
 /** For a line of 9600 baud with a terminal program behind a network. */
 const ANSWER_MS = 1000;
+/** Between the pieces of an answer. An ESC that is a key waits as long. */
+const PIECES_MS = 80;
 const STTY_MS = 2000;
 const DRAIN_MS = 5000;
 const POSITION = /\x1b\[(\d{1,4});(\d{1,4})R/g;
 const USUAL: Size = { columns: 80, rows: 24 };
 const TERMINFO = ["/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"];
 
-/** The positions among what was typed, and the rest. */
+/** What may be the beginning of a position whose end has not come yet. */
+const BEGUN = /\x1b(?:\[(?:\d{1,4}(?:;\d{0,4})?)?)?$/;
+
+/** The positions among what was typed, the rest, and behind it the beginning of one. */
 export function splitPositions(typed: string): {
   readonly positions: readonly Size[];
   readonly rest: string;
+  readonly begun: string;
 } {
   const positions = [...typed.matchAll(POSITION)].map(([, rows, columns]) => ({
     rows: Number(rows),
     columns: Number(columns),
   }));
-  return { positions, rest: typed.replace(POSITION, "") };
+  const others = typed.replace(POSITION, "");
+  const begun = BEGUN.exec(others)?.[0] ?? "";
+  return { positions, rest: others.slice(0, others.length - begun.length), begun };
 }
 
 /**
@@ -158,8 +166,21 @@ export async function openTerminal(console: string): Promise<Terminal> {
 
   const answers: Size[] = [];
   let answered: () => void = () => undefined;
+  let before = "";
+  let release: ReturnType<typeof setTimeout> | undefined;
   const take = (text: string) => {
-    const { positions, rest } = splitPositions(text);
+    clearTimeout(release);
+    const { positions, rest, begun } = splitPositions(before + text);
+    before = begun;
+    if (begun !== "") {
+      release = setTimeout(
+        () => {
+          before = "";
+          takeData(begun);
+        },
+        abilities === undefined ? ANSWER_MS : PIECES_MS,
+      );
+    }
     answers.push(...positions);
     if (answers.length >= 2) answered();
     if (positions.length === 1 && abilities !== undefined) {
@@ -213,6 +234,7 @@ export async function openTerminal(console: string): Promise<Terminal> {
       if (!isOpen) return;
       isOpen = false;
       clearInterval(watch);
+      clearTimeout(release);
       reader.stop();
       // What is left has a moment to go out.
       for (let tries = 0; out.pending() > 0 && tries < 100; tries++) {
