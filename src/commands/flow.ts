@@ -17,6 +17,8 @@ import { OPERATIONS, type Operation } from "../model/operation.ts";
 import { printResult, type Result } from "../model/result.ts";
 import { decide, type Decision } from "../plan/decide.ts";
 import { overviewOf } from "../plan/overview.ts";
+import { configuredDisk, smallestBytes } from "../plan/preconditions.ts";
+import { candidatesFor, hasInstalled } from "../plan/target.ts";
 import { explain } from "../ui/explain.ts";
 import { verdictLines } from "../ui/factory-lines.ts";
 import type { Face, Planned, Question, TextIn } from "../ui/face.ts";
@@ -28,6 +30,10 @@ import { commandLines } from "./plan-lines.ts";
 
 export interface Doings {
   readMachine(): Promise<Machine>;
+  /** Which disks there are, without a look at what they hold. */
+  readDisks(): Promise<readonly DiskIdentity[]>;
+  /** A second, in which more disks may appear. */
+  pause(): Promise<void>;
   makeIds(): Ids;
   /** Performs the plan and closes it. @throws Refusal, StepError */
   perform(decision: Decision, on: Progress): Promise<Result>;
@@ -302,25 +308,39 @@ function plannedOf({ plan, disk, journal }: Decision): Planned {
   return { plan, disk, ...(journal ? { resumedAt: journal.next + 1 } : {}) };
 }
 
-/** Disks appear when their drivers are ready; a missing card or disk is looked for for half a minute. */
+/** How often disks are waited for; half a minute in all, or less where the looks take long. */
+const MOST_PAUSES = 30;
+
+/**
+ * Disks appear when their drivers are ready, and not all at once. The card and a disk to work on are waited for, and
+ * then until two looks, one after the other, see the same disks: of two that fit one may be slow.
+ */
 async function lookUntilReady(flow: Flow, operation: Operation): Promise<Machine> {
-  const { face, doings, request } = flow;
-  const giveUp = Date.now() + 30_000;
-  for (let first = true; ; first = false) {
+  const { face, doings } = flow;
+  const giveUp = Date.now() + MOST_PAUSES * 1_000;
+  let isTold = false;
+  for (let pauses = 0; ; pauses++) {
     const machine = await doings.readMachine();
-    const others = machine.disks.filter(({ path }) => path !== machine.card?.disk);
-    const isNamedThere =
-      request.disk === undefined ||
-      others.some((disk) => disk[request.disk?.by ?? "path"] === request.disk?.text);
-    // What works on an installation does without the card.
-    const isThere =
-      operation === "default"
-        ? machine.card !== undefined && others.length > 0
-        : others.some(({ state }) => state !== undefined);
-    if ((isThere && isNamedThere) || Date.now() > giveUp) return machine;
-    if (first) face.line(say("waiting-for-disks"));
-    await Bun.sleep(1_000);
+    if (pauses === MOST_PAUSES || Date.now() > giveUp) return machine;
+    const isReady = hasWhatItNeeds(flow, operation, machine);
+    if (!isReady && !isTold) face.line(say("waiting-for-disks"));
+    isTold ||= !isReady;
+    await doings.pause();
+    if (isReady && areSame(machine.disks, await doings.readDisks())) return machine;
   }
+}
+
+function hasWhatItNeeds({ request, config }: Flow, operation: Operation, machine: Machine) {
+  const selector = request.disk ?? configuredDisk(config);
+  // What works on an installation does without the card.
+  if (operation !== "default") return hasInstalled(machine, selector);
+  const { rows } = candidatesFor(machine, selector, smallestBytes(config));
+  return machine.card !== undefined && rows.some(({ why }) => why === undefined);
+}
+
+function areSame(disks: readonly DiskIdentity[], others: readonly DiskIdentity[]): boolean {
+  const [one, other] = [disks, others].map((all) => JSON.stringify(all.map(identityOf)));
+  return one === other;
 }
 
 function overview({ config, request }: Flow, machine: Machine) {

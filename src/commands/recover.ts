@@ -11,7 +11,7 @@ import { closeEverything, readPeakMemoryBytes } from "../host/closing.ts";
 import { prepareGolden } from "../host/golden-start.ts";
 import { makeIds } from "../host/ids.ts";
 import { openLog, type Log } from "../host/log.ts";
-import { readMachine } from "../host/probe.ts";
+import { readDisks, readMachine } from "../host/probe.ts";
 import { signal } from "../host/speaker.ts";
 import { checkDiskAgain } from "../host/recheck.ts";
 import { startWatchdog } from "../host/watchdog.ts";
@@ -80,6 +80,8 @@ function gateOf(config: Config, face: Face): { gate?: Gate } {
 function doingsHere(log: Log): Doings {
   return {
     readMachine,
+    readDisks,
+    pause: () => Bun.sleep(1_000),
     makeIds,
     perform: (decision, progress) => perform(decision, progress, log),
     async prepareGolden({ card }) {

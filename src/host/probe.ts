@@ -4,7 +4,14 @@
  * in the picture, with the reason why it is not blank.
  */
 import { Refusal } from "../errors.ts";
-import type { Disk, Machine, Partition, Signature } from "../model/machine.ts";
+import {
+  identityOf,
+  type Disk,
+  type DiskIdentity,
+  type Machine,
+  type Partition,
+  type Signature,
+} from "../model/machine.ts";
 import { TOOLS } from "../model/tools.ts";
 import { whyNotZeros } from "./blank.ts";
 import { GOLDEN_FILE, readCard } from "./card-files.ts";
@@ -46,8 +53,7 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
       "install them, or make the card anew; `zshield tools` lists what is needed",
     );
   }
-  // What udev knows of a disk (its serial number) is there when udev is done; without udev it fails.
-  await query(["udevadm", "settle", "--timeout=30"]).catch(() => "");
+  await settle();
   const [identity, usage, found] = await Promise.all([
     readIdentity(),
     readUsage(),
@@ -80,6 +86,17 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
       : { groups: markCopies(groups, placesOfMembers(disks)) }),
     ...(runsFrom === undefined ? {} : { runsFrom }),
   };
+}
+
+/** Which disks there are, as `readMachine` would name them; none of them is opened. */
+export async function readDisks(): Promise<DiskIdentity[]> {
+  await settle();
+  return (await readLsblk()).map(identityOf);
+}
+
+/** What udev knows of a disk (its serial number) is there when udev is done; without udev it fails. */
+async function settle(): Promise<void> {
+  await query(["udevadm", "settle", "--timeout=30"]).catch(() => "");
 }
 
 interface SeenDisk {

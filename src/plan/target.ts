@@ -192,6 +192,11 @@ export function chooseInstalled(
   throw new Refusal(say("several-installed", more.length + 1, selector, listed), say("name-disk"));
 }
 
+/** Whether there is a disk with an installation of ours; there may be several. */
+export function hasInstalled(machine: Machine, selector: DiskSelector | undefined): boolean {
+  return machine.disks.some((disk) => whyNotInstalled(disk, machine, selector) === undefined);
+}
+
 function whyNotInstalled(
   disk: Disk,
   machine: Machine,

@@ -52,6 +52,8 @@ async function main(): Promise<void> {
   const lines: string[] = ["    0.00 the log of a demo"];
   const doings: Doings = {
     readMachine: async () => machine,
+    readDisks: async () => machine.disks,
+    pause: async () => undefined,
     makeIds: () => IDS,
     perform: (decision, on) =>
       simulate(decision, on, {

@@ -12,6 +12,7 @@ import { Refusal, StepError } from "../../src/errors.ts";
 import { execute } from "../../src/execute.ts";
 import { readStore } from "../../src/host/snapshot.ts";
 import { parseCmdline } from "../../src/model/cmdline.ts";
+import { checkConfig, type Config } from "../../src/model/config.ts";
 import type { Machine } from "../../src/model/machine.ts";
 import { say } from "../../src/model/messages.ts";
 import { successOf, type Result } from "../../src/model/result.ts";
@@ -26,6 +27,8 @@ import { installedMachine, success } from "./screen-example.ts";
 interface Told {
   readonly did: string[];
   readonly asked: string[];
+  /** How often time was given for disks to appear. */
+  pauses: number;
   /** What the key for it does, from the moment when a recovery begins. */
   cancel?: () => void;
 }
@@ -74,6 +77,9 @@ async function run(
   answers: readonly string[],
   more: {
     found?: Machine;
+    /** What is found before that, look by look. */
+    looks?: readonly Machine[];
+    config?: Config;
     perform?: (...given: [...Parameters<Doings["perform"]>, Told]) => Promise<Result>;
     prepareGolden?: Doings["prepareGolden"];
     /** The right password; without it there is no gate. */
@@ -82,10 +88,14 @@ async function run(
     words?: string;
   } = {},
 ) {
-  const told: Told = { did: [], asked: [] };
+  const told: Told = { did: [], asked: [], pauses: 0 };
   const logged: string[] = [];
+  const pictures = [...(more.looks ?? []), more.found ?? installedMachine()];
+  const now = () => pictures[0] as Machine;
   const doings: Doings = {
-    readMachine: async () => more.found ?? installedMachine(),
+    readMachine: async () => (pictures.length > 1 ? (pictures.shift() as Machine) : now()),
+    readDisks: async () => now().disks,
+    pause: async () => void (told.pauses += 1),
     makeIds: () => ids,
     perform: (decision, on) => (more.perform ?? (async () => success))(decision, on, told),
     prepareGolden: more.prepareGolden ?? (async () => void told.did.push("golden made ready")),
@@ -100,7 +110,7 @@ async function run(
     face,
     doings,
     request: parseCmdline(`zshield_recovery=${operation} ${more.words ?? ""}`),
-    config,
+    config: more.config ?? config,
     ...(more.password === undefined
       ? {}
       : {
@@ -127,6 +137,65 @@ test("a blank disk: nobody is asked", async () => {
     ...["machine", "planned default", "begin", "verdict success", "finished reboot false"],
   ]);
   assert.is(ending, "reboot");
+});
+
+const stick = disk({
+  ...{ path: "/dev/sdb", model: "STICK", serial: "S-1", transport: "usb", removable: true },
+  ...{ table: "dos", blank: "a partition table" },
+});
+const second = disk({ path: "/dev/vdb", serial: "ZS-0002" });
+const WAITING = "line waiting for the card and the disk to appear …";
+
+test("a disk that comes later than others that are no candidates is waited for", async () => {
+  for (const early of [[stick], [disk({ path: "/dev/vdc", serial: "S", sizeBytes: MIB })]]) {
+    const { ending, did } = await run("default", [], {
+      looks: [machine(early)],
+      found: machine([...early, disk()]),
+    });
+    assert.is(ending, "reboot");
+    assert.is(did[0], WAITING);
+    assert.ok(did.includes("verdict success"));
+  }
+});
+
+test("the disk that zshield.toml names is waited for, whatever else is there", async () => {
+  const { did } = await run("default", [], {
+    config: checkConfig({ disk: { select: "serial:ZS-0001" } }),
+    looks: [machine([second])],
+    found: machine([second, disk()]),
+  });
+  assert.is(did[0], WAITING);
+  assert.ok(did.includes("verdict success"));
+});
+
+test("of two blank disks the slow one counts too: nothing is installed on the fast one", async () => {
+  const { did, ending } = await run("default", ["poweroff"], {
+    looks: [machine([second])],
+    found: machine([second, disk()]),
+  });
+  assert.not.ok(did.includes("begin"));
+  assert.match(did.join("\n"), /verdict refused there are 2 disks/);
+  assert.is(ending, "poweroff");
+});
+
+test("an installation that comes later than another disk is waited for", async () => {
+  const { did } = await run("latest", ["yes"], { looks: [machine([second])] });
+  assert.is(did[0], WAITING);
+  assert.ok(did.includes("verdict success"));
+});
+
+test("where all is there, one pause is all that is waited for; where nothing fits, the waiting ends", async () => {
+  assert.is((await run("default", [], { found: machine() })).pauses, 1);
+  const { did, pauses } = await run("default", ["poweroff"], { found: machine([stick]) });
+  assert.is(did.filter((text) => text === WAITING).length, 1);
+  assert.match(did.join("\n"), /verdict refused there is no disk to install on/);
+  assert.is(pauses, 30);
+});
+
+test("disks that come and go are not waited for for ever", async () => {
+  const looks = Array.from({ length: 99 }, (_, n) => machine(n % 2 ? [disk()] : [disk(), second]));
+  const { pauses } = await run("default", ["poweroff"], { looks });
+  assert.is(pauses, 30);
 });
 
 test("an installed disk: asked first; with the right answer it is performed, and somebody is there", async () => {
@@ -234,7 +303,7 @@ test("with a password nothing is shown, asked or chosen before it; what asks nob
 });
 
 test("a command line that is wrong: told, and the machine can be ended", async () => {
-  const told: Told = { did: [], asked: [] };
+  const told: Told = { did: [], asked: [], pauses: 0 };
   const doings = { keepResult: () => undefined, readPeakMemoryBytes: () => 0 };
   const log = { line: () => undefined, text: () => "" };
   const ending = await runRefusal(

@@ -129,6 +129,8 @@ async function start(
   };
   const doings: Doings = {
     readMachine: async () => machineOn(line),
+    readDisks: async () => machineOn(line).disks,
+    pause: async () => undefined,
     makeIds: () => ids,
     perform: perform(line),
     prepareGolden: async () => undefined,
