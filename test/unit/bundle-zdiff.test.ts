@@ -28,6 +28,7 @@ import {
   AGAIN,
   COPY,
   Frame,
+  type Job,
   JOB_ROOM,
   LITERAL,
   MAGIC,
@@ -328,6 +329,70 @@ test("applying takes less than 128 MiB of memory", async () => {
   assert.is(exitCode, 0, stderr.toString());
   const kib = Number(stdout.toString());
   assert.ok(kib > 10_000 && kib < 128 * 1024, `${kib} KiB`);
+});
+
+/** Segments of a byte each, with as many jobs before it as there may be. */
+function craftedJobs(oldBytes: number, job: Job, counts: readonly number[]): Buffer {
+  const parts: Buffer[] = [Buffer.from(MAGIC, "latin1")];
+  const coder = new BitEncoder((bytes) => void parts.push(Buffer.from(bytes)));
+  const frame = new Frame(coder);
+  codeHeader(frame, { oldBytes, bodyBytes: 9000, tableBits: 12, tree: undefined });
+  for (const [index, jobs] of counts.entries()) {
+    const operations = [{ kind: COPY, from: 0, sizeBytes: 1 }];
+    frame.segment({ operations, jobs }, oldBytes, index, 9000 - index);
+    for (let count = 0; count < jobs; count += 1) frame.job(job, oldBytes, () => 0);
+  }
+  coder.finish();
+  return Buffer.concat(parts);
+}
+
+test("jobs that make next to nothing cost what they take: a few bytes ask for no minutes and no memory", () => {
+  const nothing = { sources: [], manner: 0, headBytes: 0, rawBytes: 0, operations: [] };
+  // A gzip file of 16 MiB with nothing in it: 5 bytes for each block that is stored, and empty.
+  const blocks = Buffer.alloc(15 * 2 ** 20, Buffer.from("000000ffff", "hex"));
+  const end = Buffer.from("010000ffff0000000000000000", "hex");
+  const empty = Buffer.concat([Buffer.from("1f8b08000000000000ff", "hex"), blocks, end]);
+  const sources = [0, 1, 2, 3].map((index) => {
+    const at = index * JOB_ROOM;
+    return { at, sizeBytes: Math.min(JOB_ROOM, empty.length - at) };
+  });
+  const source = `
+    import { readFileSync } from "node:fs";
+    import { applyDifference } from ${JSON.stringify(new URL("../../src/bundle/zdiff.ts", import.meta.url).pathname)};
+    const [old, difference, made] = process.argv.slice(1);
+    const why = await applyDifference(old, { path: difference }, made, 9000).then(() => "", String);
+    console.log(why, /VmHWM:\\s*(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);`;
+  for (const [old, job, counts, reason] of [
+    [noise(1, 5000), nothing, Array.from({ length: 30 }, () => 4096), /wait for their place/],
+    [empty, { ...nothing, sources }, [60], /larger than their image allows/],
+  ] as const) {
+    rmSync(MADE, { force: true });
+    writeFileSync(OLD, old);
+    const difference = craftedJobs(old.length, job, counts);
+    assert.ok(difference.length < 2000, `${difference.length} bytes`);
+    writeFileSync(DIFFERENCE, difference);
+    const argv = [process.execPath, "-e", source, OLD, DIFFERENCE, MADE];
+    const { stdout, stderr } = Bun.spawnSync(argv);
+    const told = stdout.toString();
+    assert.match(told, reason, stderr.toString());
+    const kib = Number(/(\d+)\n$/.exec(told)?.[1]);
+    assert.ok(kib > 10_000 && kib < 128 * 1024, `${kib} KiB`);
+    assert.not.ok(existsSync(MADE));
+  }
+});
+
+test("jobs for small files are as many as an image of them has", async () => {
+  const pressedOf = (seed: number, from: number) =>
+    Object.fromEntries(
+      Array.from({ length: 2500 }, (_, index) => {
+        const raw = index % 3 === 0 ? Buffer.alloc(0) : prose(index + seed, 40);
+        const head = Buffer.from("1f8b0800000000000003", "hex");
+        head.writeUInt32LE(from, 4);
+        return [`f${index}.gz`, pressed(head, raw, 0)];
+      }),
+    );
+  const size = await roundTrip(imageOf(pressedOf(1, 7)), imageOf(pressedOf(2, 8)));
+  assert.ok(size < 90_000, `${size}`);
 });
 
 test("deflate makes what gzip makes", () => {

@@ -56,7 +56,7 @@ export interface Program {
 }
 
 export const OPERATIONS_MOST = 1 << 17;
-const JOBS_MOST = 4096;
+export const JOBS_MOST = 4096;
 /** No compressed file that is made again is larger, neither before nor after. */
 export const JOB_ROOM = 2 ** 22;
 const SOURCES_MOST = 4;

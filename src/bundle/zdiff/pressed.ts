@@ -4,7 +4,16 @@
  */
 import { crc32, gunzipSync } from "node:zlib";
 import { deflate, MANNERS } from "./deflate.ts";
-import { COPY, type Extent, type Frame, type Job, JOB_ROOM, LITERAL, PATCH } from "./format.ts";
+import {
+  COPY,
+  type Extent,
+  type Frame,
+  type Job,
+  JOB_ROOM,
+  JOBS_MOST,
+  LITERAL,
+  PATCH,
+} from "./format.ts";
 import { PIECE, type ReadOld, type Transfer } from "./transfer.ts";
 
 /** Results that wait for their place. */
@@ -14,6 +23,10 @@ export const WAITING_MOST = 4 * JOB_ROOM;
 const BUDGET_PER_BYTE = 16;
 const BUDGET_FREE = 64 * JOB_ROOM;
 const COLLECT_BYTES = 2 * JOB_ROOM;
+/** What a job costs beside the bytes of its files, in bytes of the budget: a difference has next to none for each. */
+const JOB_BYTES = 4096;
+/** Results that wait, whatever their size: as many as a segment makes, and as many again in two parts each. */
+const RESULTS_MOST = 2 * JOBS_MOST;
 
 export class Pressed {
   private readonly results = new Map<number, { bytes: Buffer; left: number }>();
@@ -36,12 +49,19 @@ export class Pressed {
     wanted?: { readonly job: Job; readonly head: Buffer; readonly raw: Buffer },
   ): void {
     let old: Buffer = Buffer.alloc(0);
+    let costBytes = 0;
+    const spend = (sizeBytes: number): void => {
+      costBytes += sizeBytes;
+      this.budget -= sizeBytes;
+      if (this.budget < 0) throw new Error("compressed files are larger than their image allows");
+    };
     const job = frame.job(wanted?.job, oldBytes, (sources) => {
+      // A file that takes long to inflate may have nothing in it.
+      spend(sources.reduce((sum, source) => sum + source.sizeBytes, JOB_BYTES));
       old = inflated(sources, readOld);
       return old.length;
     });
-    this.budget -= old.length + job.rawBytes;
-    if (this.budget < 0) throw new Error("compressed files are larger than their image allows");
+    spend(old.length + job.rawBytes);
     const head = Buffer.from(wanted?.head ?? Buffer.alloc(job.headBytes));
     transfer.literal(head);
     const raw = Buffer.from(wanted?.raw ?? Buffer.alloc(job.rawBytes));
@@ -71,7 +91,7 @@ export class Pressed {
       at += sizeBytes;
     }
     transfer.readFrom(before);
-    this.collect(old.length + job.rawBytes);
+    this.collect(costBytes);
     if (wanted === undefined) this.keep(pressed(head, raw, job.manner));
     else this.count += 1;
   }
@@ -86,7 +106,8 @@ export class Pressed {
 
   private keep(bytes: Buffer): void {
     this.waiting += bytes.length;
-    if (bytes.length > JOB_ROOM || this.waiting > WAITING_MOST) {
+    const isTooMuch = this.waiting > WAITING_MOST || this.results.size === RESULTS_MOST;
+    if (bytes.length > JOB_ROOM || isTooMuch) {
       throw new Error("compressed files wait for their place and are too large");
     }
     this.results.set(this.count, { bytes, left: bytes.length });
