@@ -1,7 +1,7 @@
 /*
  * Finds what may be a factory report: regular files called `*.json` below directories. Links are not followed, and
- * there are bounds: a stick or a share may hold anything. Reads one file after the other, as they are asked for. A
- * directory that cannot be read is handed out as a file that cannot: it may hold reports.
+ * there are bounds: a stick or a share may hold anything. Reads one file after the other, as they are asked for. What
+ * cannot be looked at is handed out as a file that cannot be read: it may be a report, or hold some.
  */
 import {
   closeSync,
@@ -46,16 +46,22 @@ export function* readReportFiles(
         "name the directory that holds the reports",
       );
     }
-    for (const one of jsonFiles(directory, seen, bounds)) found.push(one);
+    const place = { name: directory, path: Buffer.from(directory) };
+    for (const one of jsonFiles(place, seen, bounds)) found.push(one);
   }
-  for (const { name, trouble } of found) {
-    yield { name, content: trouble === undefined ? readOne(name, bounds) : { trouble } };
+  for (const { name, path, trouble } of found) {
+    yield { name, content: trouble === undefined ? readOne(path, bounds) : { trouble } };
   }
 }
 
-/** A file, or with its trouble a directory. */
-interface Found {
+/** Names are bytes, and need not be UTF-8: an old stick, a share. */
+interface Place {
+  /** To be shown. */
   readonly name: string;
+  readonly path: Buffer;
+}
+/** A file, or with its trouble whatever could not be looked at. */
+interface Found extends Place {
   readonly trouble?: string;
 }
 
@@ -64,37 +70,55 @@ const PASSED_OVER = "lost+found";
 
 /** `seen`: device and inode of what was found already, so that overlapping directories count once. */
 function* jsonFiles(
-  directory: string,
+  directory: Place,
   seen: Set<string>,
   bounds: Bounds,
   depth = 0,
 ): Generator<Found> {
   const tooMuch = (what: string) =>
-    new Refusal(`${directory} holds ${what}`, "name the directories with the reports alone");
+    new Refusal(`${directory.name} holds ${what}`, "name the directories with the reports alone");
   if (depth > bounds.depth) throw tooMuch(`directories more than ${bounds.depth} deep`);
   let entries;
   try {
-    entries = readdirSync(directory, { withFileTypes: true });
+    entries = readdirSync(directory.path, { encoding: "buffer" });
   } catch (error) {
-    yield { name: directory, trouble: `it cannot be read: ${visible(messageOf(error))}` };
+    yield { ...directory, trouble: `it cannot be read: ${visible(messageOf(error))}` };
     return;
   }
-  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = join(directory, name);
-    const found = statOf(path);
-    if (!found) continue;
+  for (const entry of entries.sort(Buffer.compare)) {
+    const name = entry.toString();
+    const place: Place = {
+      name: join(directory.name, name),
+      path: Buffer.concat([directory.path, Buffer.from("/"), entry]),
+    };
+    let found;
+    try {
+      // Inode numbers of some file systems have 64 bits.
+      found = lstatSync(place.path, { bigint: true });
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      // Somebody has removed it meanwhile.
+      if (code === "ENOENT") continue;
+      const why = visible(messageOf(error));
+      if (code === "EACCES") {
+        yield { ...directory, trouble: `it cannot be entered: ${why}` };
+        return;
+      }
+      yield { ...place, trouble: `it cannot be looked at: ${why}` };
+      continue;
+    }
     const isReport = found.isFile() && name.toLowerCase().endsWith(".json");
     if (!isReport && (!found.isDirectory() || name === PASSED_OVER)) continue;
     const identity = `${found.dev}:${found.ino}`;
     if (seen.has(identity)) continue;
     seen.add(identity);
     if (seen.size > bounds.files) throw tooMuch(`more than ${bounds.files} files and directories`);
-    if (isReport) yield { name: path };
-    else yield* jsonFiles(path, seen, bounds, depth + 1);
+    if (isReport) yield place;
+    else yield* jsonFiles(place, seen, bounds, depth + 1);
   }
 }
 
-function readOne(path: string, { fileBytes }: Bounds): ReadFile["content"] {
+function readOne(path: Buffer, { fileBytes }: Bounds): ReadFile["content"] {
   try {
     // Whatever the name stands for now: no link, and nothing that would keep us waiting.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -121,13 +145,5 @@ function isDirectory(path: string): boolean {
     return statSync(path).isDirectory();
   } catch {
     return false;
-  }
-}
-
-function statOf(path: string) {
-  try {
-    return lstatSync(path);
-  } catch {
-    return undefined;
   }
 }

@@ -428,4 +428,54 @@ test("files: a directory that cannot be read is refused by name, lost+found is p
   }
 });
 
+test("files: names that are not UTF-8 are found like any other", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-reports-"));
+  try {
+    const strange = Buffer.concat([
+      Buffer.from(`${folder}/l`),
+      Buffer.of(0xed),
+      Buffer.from("nea"),
+    ]);
+    mkdirSync(strange);
+    const inIt = (name: string) => Buffer.concat([strange, Buffer.from(`/${name}`)]);
+    writeFileSync(inIt("1.json"), printFactoryReport(failed("IN-A-DIRECTORY")));
+    writeFileSync(inIt("2.json"), "{");
+    const file = Buffer.concat([Buffer.from(`${folder}/`), Buffer.of(0xff), Buffer.from(".json")]);
+    writeFileSync(file, printFactoryReport(failed("A-FILE")));
+    const { boxes, refused } = gather(readReportFiles([folder]));
+    assert.equal(boxes.map(({ serial }) => serial).toSorted(), ["A-FILE", "IN-A-DIRECTORY"]);
+    assert.equal(
+      refused.map((one) => one.file),
+      [join(folder, "l\\ufffdnea/2.json")],
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("files: a directory that may be listed and not entered is refused by name", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-reports-"));
+  const me = process.geteuid?.() ?? 0;
+  try {
+    for (const name of ["listed", "open"]) mkdirSync(join(folder, name));
+    for (const name of ["listed/1", "listed/2", "open/1"]) {
+      writeFileSync(join(folder, `${name}.json`), printFactoryReport(factoryReport()));
+    }
+    chmodSync(join(folder, "listed"), 0o644);
+    chmodSync(folder, 0o755);
+    if (me === 0) process.seteuid?.(65_534);
+    const { boxes, refused } = gather(readReportFiles([folder]));
+    assert.is(boxes.length, 1);
+    assert.equal(
+      refused.map(({ file }) => file),
+      [join(folder, "listed")],
+    );
+    assert.match(refused[0]?.reason ?? "", /^it cannot be entered: .*EACCES/);
+  } finally {
+    process.seteuid?.(me);
+    chmodSync(join(folder, "listed"), 0o755);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test.run();
