@@ -58,7 +58,11 @@ export interface Harvested {
 }
 
 /** Harvests as the recipe says. Nothing is left behind if it is refused. */
-export async function harvestRecipe(recipe: Recipe, options: HarvestOptions): Promise<Harvested> {
+export async function harvestRecipe(recipe: Recipe, asked: HarvestOptions): Promise<Harvested> {
+  // Programs start in another directory.
+  const options = { ...asked, out: resolve(asked.out) };
+  // For what scripts of packages make too.
+  process.umask(0o022);
   const { wish } = recipe;
   const others = options.others.map(readOther);
   const { installed } = await readPlainRoot(options.root);

@@ -2,6 +2,8 @@
  * Harvests on a disk: a small root with a dpkg database, read, decided and copied; and this machine's own root, read only.
  */
 import {
+  chmodSync,
+  chownSync,
   cpSync,
   existsSync,
   linkSync,
@@ -285,6 +287,65 @@ test("nothing is written through a link that was harvested", async () => {
     assert.equal(readdirSync(outside), []);
     assert.not.ok(readdirSync(out).some((name) => name.endsWith(".part")));
   }
+});
+
+test("a relative --out is one of this process's directory, not of the programs'", async () => {
+  const before = process.cwd();
+  const [away, name] = [join(folder, "away"), "relative-1.5.12-9.3-00000A"];
+  mkdirSync(away);
+  process.chdir(away);
+  try {
+    for (const out of [".", "sub/deeper"]) {
+      const done = await harvestRecipe({ ...recipe, name: "relative" }, { ...options, out });
+      assert.is(done.directory, join(away, out, name));
+      assert.ok(existsSync(join(away, out, name, "usr/bin/tool")), out);
+    }
+    assert.equal(
+      readdirSync("/").filter((there) => there.includes("relative-1.5.12")),
+      [],
+    );
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test("neither the umask nor a directory whose group is passed on decides over a harvest's modes and owners", async () => {
+  const enabled = makeRoot("modes");
+  write(enabled, "usr/lib/systemd/system/svc.service", "[Install]\nWantedBy=a.target\n");
+  write(enabled, "var/lib/dpkg/status", stanza("dash", "Essential: yes\n") + stanza("svc"));
+  write(enabled, "var/lib/dpkg/info/svc.list", "/usr/lib/systemd/system/svc.service\n");
+  write(
+    enabled,
+    "var/lib/dpkg/info/svc.postinst",
+    "deb-systemd-helper was-enabled 'svc.service'\n",
+  );
+  const svc = { ...recipe, versionOf: "svc", wish: { ...recipe.wish, packages: ["svc"] } };
+  const seen = async (name: string, umask: number, mode: number): Promise<string[]> => {
+    const out = join(folder, name);
+    mkdirSync(out);
+    if (process.getuid?.() === 0) chownSync(out, 0, 1);
+    chmodSync(out, mode);
+    const before = process.umask(umask);
+    try {
+      const { directory } = await harvestRecipe(svc, { ...options, root: enabled, out });
+      return ["", ...readdirSync(directory, { recursive: true }).map(String)].sort().map((path) => {
+        const { mode: made, uid, gid } = lstatSync(join(directory, path));
+        return `${made.toString(8)} ${uid}:${gid} ${path}`;
+      });
+    } finally {
+      process.umask(before);
+    }
+  };
+  const plain = await seen("plain", 0o022, 0o755);
+  const own = `${process.getuid?.()}:${process.getgid?.()}`;
+  const link = "etc/systemd/system/a.target.wants/svc.service";
+  assert.ok(plain.includes(`120777 ${own} ${link}`), plain.join("\n"));
+  for (const path of ["", "etc", dirname(link), "__zshield"]) {
+    assert.ok(plain.includes(`40755 ${own} ${path}`), path);
+  }
+  assert.ok(plain.includes(`100644 ${own} __zshield/package.toml`));
+  assert.equal(await seen("closed", 0o077, 0o755), plain);
+  assert.equal(await seen("passed-on", 0o002, 0o2775), plain);
 });
 
 test("a harvest that is stopped while it is copied leaves nothing behind", async () => {

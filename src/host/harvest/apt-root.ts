@@ -22,6 +22,7 @@ import { findTool, query, run } from "../command.ts";
 import { isDead, OWNER, ownerName } from "../owner-name.ts";
 import { requirePrivateMounts } from "../private-mounts.ts";
 import { markUnfinished } from "../unfinished.ts";
+import { makeOwn } from "./copy.ts";
 
 export interface AptOptions {
   /** Where the throw-away root may lie, and what was fetched stays, if it is to stay. */
@@ -72,7 +73,8 @@ export async function withInstalled<T>(
     const [upper, workDirectory, merged] = ["upper", "work", "root"].map((name) =>
       join(directory, name),
     );
-    for (const made of [upper, workDirectory, merged]) mkdirSync(made ?? "");
+    // The upper one is what the root's own directory looks like.
+    for (const made of [upper, workDirectory, merged]) makeOwn(made ?? "");
     const place = merged ?? "";
     const layers = `lowerdir=${resolve(root)},upperdir=${upper},workdir=${workDirectory}`;
     await mount(["--types", "overlay", "--options", layers, "overlay"], place);

@@ -4,7 +4,9 @@
  * made is as new as the day of the harvest, which must not show.
  */
 import {
+  chmodSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   renameSync,
@@ -36,7 +38,8 @@ export async function copyHarvest(
     throw new Refusal(`${out} is there already`, "remove it, or count the revision up");
   const making = `${out}.part`;
   await withUnfinished(making, async () => {
-    mkdirSync(making, { recursive: true });
+    mkdirSync(dirname(making), { recursive: true });
+    makeOwn(making);
     // Directories of the paths come along with their owners; a directory among the paths without what lies in it.
     await run(
       [
@@ -55,11 +58,17 @@ export async function copyHarvest(
       ],
       { stdin: harvest.take.map(({ path }) => `${path}\0`).join("") },
     );
-    for (const { path, target } of harvest.links) symlinkSync(target, placeIn(making, path));
+    for (const { path, target } of harvest.links) {
+      const place = placeIn(making, path);
+      symlinkSync(target, place);
+      giveToRoot(place);
+    }
     for (const [name, text] of Object.entries(files)) {
       const place = placeIn(making, name);
       rmSync(place, { force: true });
-      writeFileSync(place, text, { mode: 0o644, flag: "wx" });
+      writeFileSync(place, text, { flag: "wx" });
+      giveToRoot(place);
+      chmodSync(place, 0o644);
     }
     await clampTimes(making, newestOf(root, harvest));
     // Else a power cut could leave the name without what lies under it.
@@ -76,7 +85,7 @@ function placeIn(tree: string, path: string): string {
   for (const part of parts.slice(0, -1)) {
     place = join(place, part);
     const stats = lstatSync(place, { throwIfNoEntry: false });
-    if (!stats) mkdirSync(place);
+    if (!stats) makeOwn(place);
     else if (!stats.isDirectory()) {
       throw new Refusal(
         `/${parts.join("/")} has to be in the package, but ${place.slice(tree.length)} is no directory`,
@@ -85,6 +94,17 @@ function placeIn(tree: string, path: string): string {
     }
   }
   return join(place, parts.at(-1) ?? "");
+}
+
+/** A directory whose mode and owner depend on nothing: no umask, no group that the directory above passes on. */
+export function makeOwn(directory: string): void {
+  mkdirSync(directory);
+  giveToRoot(directory);
+  chmodSync(directory, 0o755);
+}
+
+function giveToRoot(path: string): void {
+  if (process.getuid?.() === 0) lchownSync(path, 0, 0);
 }
 
 function mapping(option: string, numbers: Numbering): string[] {
