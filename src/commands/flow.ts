@@ -192,17 +192,18 @@ async function afterFailure(flow: Flow, operation: Operation, about: About): Pro
 }
 
 async function menu(flow: Flow): Promise<Ending> {
-  const { face, doings } = flow;
+  const { face } = flow;
   await flow.gate?.();
-  const machine = await doings.readMachine();
-  face.machine(overview(flow, machine));
-  const golden = machine.card ? (["golden"] as const) : [];
+  const machine = await look(flow);
+  if (machine) face.machine(overview(flow, machine));
+  const plan = machine ? (["plan"] as const) : [];
+  const golden = machine?.card ? (["golden"] as const) : [];
   const operations = operationsOf(flow);
-  const choices = [...operations, "look", "reboot", "poweroff", "plan", ...golden] as const;
+  const choices = [...operations, "look", "reboot", "poweroff", ...plan, ...golden] as const;
   const choice = await ask(flow, "menu", choices);
   switch (choice) {
     case "golden":
-      return (await isGoldenReady(flow, machine)) ? "golden" : menu(flow);
+      return machine && (await isGoldenReady(flow, machine)) ? "golden" : menu(flow);
     case "look":
       return menu(flow);
     case "reboot":
@@ -210,7 +211,9 @@ async function menu(flow: Flow): Promise<Ending> {
       return choice;
     case "plan": {
       const operation = await face.choose("which-plan", [...operations, "back"]);
-      if (operation !== "back") await face.read("plan", planText(flow, machine, operation));
+      if (machine && operation !== "back") {
+        await face.read("plan", planText(flow, machine, operation));
+      }
       return menu(flow);
     }
     default: {
@@ -218,6 +221,18 @@ async function menu(flow: Flow): Promise<Ending> {
       const request: Request = { ...flow.request, confirm: "yes" };
       return attempt({ ...flow, request }, choice, { anew: false, attended: true });
     }
+  }
+}
+
+/** Undefined where it failed, and the person was told: they may pull out what is broken and look again. */
+async function look({ face, doings }: Flow): Promise<Machine | undefined> {
+  try {
+    return await doings.readMachine();
+  } catch (error) {
+    const words = say("no-look", wordsOf(error));
+    doings.log.line(words.english);
+    face.line(words);
+    return undefined;
   }
 }
 

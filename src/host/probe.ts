@@ -1,8 +1,9 @@
 /*
  * The picture of the machine: everything that the planners may know, read at one moment. Writes to no
  * device, activates nothing, mounts only FAT and only read-only. A disk that fails or does not answer is
- * in the picture, with the reason why it is not blank.
+ * in the picture, with the reason why it is not blank; one that has gone by then is not.
  */
+import { existsSync } from "node:fs";
 import { Refusal } from "../errors.ts";
 import {
   identityOf,
@@ -59,10 +60,11 @@ export async function readMachine(options: ProbeOptions = {}): Promise<Machine> 
     readUsage(),
     readLsblk(options.includeLoops),
   ]);
-  const [seen, groups] = await Promise.all([
+  const [looks, groups] = await Promise.all([
     Promise.all(found.map((disk) => readDiskInTime(disk, usage))),
     readGroups().catch((error: unknown) => `LVM could not be asked: ${tellFailure(error)}`),
   ]);
+  const seen = looks.filter((look) => look !== undefined);
   const disks = seen.map(({ disk }) => disk);
   const card =
     options.wantCard === false
@@ -104,9 +106,18 @@ interface SeenDisk {
   readonly kernel: KernelDisk;
 }
 
-async function readDiskInTime(found: FoundDisk, usage: Usage): Promise<SeenDisk> {
+/** Undefined: it was pulled out, maybe while it was looked at. */
+export async function readDiskInTime(
+  found: FoundDisk,
+  usage: Usage,
+): Promise<SeenDisk | undefined> {
+  const isGone = () => !existsSync(`/sys/block/${found.kernelName}`);
   // sysfs answers also for a disk that does not.
-  const kernel = await readKernelDisk(found.kernelName);
+  const kernel = await readKernelDisk(found.kernelName).catch((error: unknown) => {
+    if (isGone()) return undefined;
+    throw error;
+  });
+  if (!kernel) return undefined;
   const inUse = describeUse(found.path, kernel, usage);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -118,6 +129,7 @@ async function readDiskInTime(found: FoundDisk, usage: Usage): Promise<SeenDisk>
       kernel,
     };
   } catch (error) {
+    if (isGone()) return undefined;
     return { disk: { ...unreadable(found, tellFailure(error)), inUse }, kernel };
   } finally {
     clearTimeout(timer);

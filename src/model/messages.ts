@@ -207,6 +207,8 @@ export const MESSAGES = {
   "no-audit-report": (cause: Words): string =>
     `the report is not on the audit volume: ${english(cause)}`,
   "volume-full": (): string => "the volume is full",
+  "no-look": (cause: Words): string =>
+    `what is in this machine could not be looked at: ${english(cause)}`,
   "no-golden": (cause: Words): string => `the golden system cannot be started: ${english(cause)}`,
   "there-is-no-card": (): string => "there is no card",
   password: (): string => "Type the rescue password and press Enter:",

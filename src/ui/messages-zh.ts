@@ -170,6 +170,7 @@ export const MESSAGES_ZH: Messages = {
   "waiting-for-disks": () => "正在等待恢复卡和磁盘就绪 …",
   "no-audit-report": (cause) => `报告没有写入审计数据卷：${inside(cause)}`,
   "volume-full": () => "该卷已满",
+  "no-look": (cause) => `无法检查本机的磁盘：${inside(cause)}`,
   "no-golden": (cause) => `无法启动原始系统：${inside(cause)}`,
   "there-is-no-card": () => "没有恢复卡",
   password: () => "请输入恢复密码并按回车：",

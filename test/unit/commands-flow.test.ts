@@ -80,6 +80,8 @@ async function run(
     /** What is found before that, look by look. */
     looks?: readonly Machine[];
     config?: Config;
+    /** Looks that fail, counted from 1. */
+    failingLooks?: readonly number[];
     perform?: (...given: [...Parameters<Doings["perform"]>, Told]) => Promise<Result>;
     prepareGolden?: Doings["prepareGolden"];
     /** The right password; without it there is no gate. */
@@ -92,8 +94,13 @@ async function run(
   const logged: string[] = [];
   const pictures = [...(more.looks ?? []), more.found ?? installedMachine()];
   const now = () => pictures[0] as Machine;
+  let looks = 0;
   const doings: Doings = {
-    readMachine: async () => (pictures.length > 1 ? (pictures.shift() as Machine) : now()),
+    readMachine: async () => {
+      if (more.failingLooks?.includes((looks += 1)))
+        throw new Error("ENOENT: no such file or directory");
+      return pictures.length > 1 ? (pictures.shift() as Machine) : now();
+    },
     readDisks: async () => now().disks,
     pause: async () => void (told.pauses += 1),
     makeIds: () => ids,
@@ -248,6 +255,24 @@ test("the golden system is started from the menu; where it cannot be, the menu c
   await run("menu", ["golden"], { found: cardless }).then(
     () => assert.unreachable(),
     ({ message }: Error) => assert.match(message, /golden is no choice/),
+  );
+});
+
+test("a look that fails is told, and the menu stays; the next look may be better", async () => {
+  const once = await run("menu", ["look", "look", "golden"], { failingLooks: [2] });
+  assert.is(once.ending, "golden");
+  assert.equal(once.asked, ["menu", "menu", "menu"]);
+  assert.equal(once.did, [
+    "machine",
+    "line what is in this machine could not be looked at: ENOENT: no such file or directory",
+    ...["machine", "golden made ready"],
+  ]);
+  const never = await run("menu", ["look", "poweroff"], { failingLooks: [1, 2] });
+  assert.is(never.ending, "poweroff");
+  assert.is(never.did.length, 2);
+  await run("menu", ["plan"], { failingLooks: [1] }).then(
+    () => assert.unreachable(),
+    ({ message }: Error) => assert.match(message, /plan is no choice/),
   );
 });
 

@@ -169,6 +169,7 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   "waiting-for-disks": [[]],
   "no-audit-report": [["xyzzy"], [say("command", "e2fsck", { kind: "exit", code: 8 })]],
   "volume-full": [[]],
+  "no-look": [["xyzzy"]],
   "no-golden": [["xyzzy"], [say("there-is-no-card")]],
   "there-is-no-card": [[]],
   password: [[]],

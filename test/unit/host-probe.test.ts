@@ -1,0 +1,26 @@
+/*
+ * A disk that is pulled out while it is looked at. What the probe finds on real disks is proved by
+ * test/lab/probe-on-loops.ts.
+ */
+import { readdirSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { readDiskInTime } from "../../src/host/probe.ts";
+import { disk } from "./example.ts";
+
+const usage = { mounts: [], swaps: [] };
+const found = (kernelName: string) => ({ ...disk({ path: "/dev/zs-gone" }), kernelName });
+
+test("a disk that has gone is left out, and does not end the look at the others", async () => {
+  assert.is(await readDiskInTime(found("zs-gone"), usage), undefined);
+});
+
+const [there] = readdirSync("/sys/block");
+if (there !== undefined) {
+  test("one that is there and cannot be read stays in the picture, with the reason", async () => {
+    const seen = await readDiskInTime(found(there), usage);
+    assert.match(String(seen?.disk.blank), /^could not be read: /);
+  });
+}
+
+test.run();
