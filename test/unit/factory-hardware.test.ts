@@ -398,22 +398,41 @@ test("rates: a disk that does not answer is not waited for without end", async (
 });
 
 const YEAR_2026 = 1_767_225_600;
-test("clock: set, behind, without a battery, standing still", async () => {
-  const facts = { seconds: YEAR_2026 + 5, isHardware: true, ticks: true };
+test("clock: set, behind, without a battery, standing still, jumping, gone, none at all", async () => {
+  const facts = { isThere: true, first: YEAR_2026 + 5, second: YEAR_2026 + 6 };
   is(kernel.judgeClock(facts, YEAR_2026), "pass", /the hardware clock says 2026-01-01 00:00 UTC/);
   is(kernel.judgeClock(facts, undefined), "pass", /2026/);
   is(kernel.judgeClock(facts, YEAR_2026 + 6), "fail", /before 2026-01-01.*battery/);
-  is(kernel.judgeClock({ ...facts, ticks: false }, undefined), "fail", /stands still/);
-  is(kernel.judgeClock({ ...facts, isHardware: false }, 1), "pass", /the kernel's clock/);
-  const top = tree({ "sys/class/rtc/rtc0/since_epoch": "1000000000\n" });
-  assert.equal(await kernel.readClock(top, 1), { seconds: 1e9, isHardware: true, ticks: false });
-  const waiting = kernel.readClock(top, 300);
+  is(kernel.judgeClock({ ...facts, second: facts.first }, undefined), "fail", /stands still/);
+  for (const second of [YEAR_2026 + 4, YEAR_2026 + 5 + 60, 946_684_800]) {
+    is(kernel.judgeClock({ ...facts, second }, undefined), "fail", /a second later/);
+  }
+  const lost = { ...facts, second: 946_684_800 };
+  is(kernel.judgeClock(lost, YEAR_2026), "fail", /2000-01-01 00:00 UTC a second later/);
+  is(kernel.judgeClock({ ...facts, second: undefined }, undefined), "fail", /no time a second/);
+  const untold = { isThere: true, first: undefined, second: undefined };
+  is(kernel.judgeClock(untold, undefined), "fail", /tells no time.*battery/);
+  const none = { isThere: false, first: undefined, second: undefined };
+  is(kernel.judgeClock(none, YEAR_2026), "fail", /there is no hardware clock/);
+  is(kernel.judgeClock(none, undefined), "skip", /there is no hardware clock/);
+});
+
+test("clock: read twice, a little more than a second apart", async () => {
+  const file = "sys/class/rtc/rtc0/since_epoch";
+  const top = tree({ [file]: "1000000000\n" });
+  assert.equal(await kernel.readClock(top, 1), { isThere: true, first: 1e9, second: 1e9 });
+  const ticking = kernel.readClock(top, 300);
   await Bun.sleep(100);
-  writeFileSync(join(top, "sys/class/rtc/rtc0/since_epoch"), "1000000001\n");
-  assert.is((await waiting).ticks, true);
-  const without = await kernel.readClock(tree({ x: "" }), 1);
-  assert.is(without.isHardware, false);
-  assert.ok(Math.abs(without.seconds - Date.now() / 1000) < 5);
+  writeFileSync(join(top, file), "1000000001\n");
+  assert.equal(await ticking, { isThere: true, first: 1e9, second: 1e9 + 1 });
+  const going = kernel.readClock(top, 300);
+  await Bun.sleep(100);
+  rmSync(join(top, file));
+  assert.equal(await going, { isThere: true, first: 1e9 + 1, second: undefined });
+  const untold = { isThere: true, first: undefined, second: undefined };
+  assert.equal(await kernel.readClock(top, 1), untold);
+  const none = { isThere: false, first: undefined, second: undefined };
+  assert.equal(await kernel.readClock(tree({ x: "" }), 1), none);
 });
 
 test("watchdog: hardware counts, the kernel's own imitation does not", async () => {
