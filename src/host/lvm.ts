@@ -26,6 +26,15 @@ const REPORTS: Readonly<Record<string, string>> = {
 };
 
 const Count = v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number), v.safeInteger());
+/**
+ * A thin or sparse volume may say that it is larger than all disks together; a number is exact only up to 8 PiB. Every
+ * such one is foreign, and is not to hide the groups beside it. What is computed with, room in a group, stays exact.
+ */
+const VolumeSize = v.pipe(
+  v.string(),
+  v.regex(/^\d+$/),
+  v.transform((text) => Math.min(Number(text), Number.MAX_SAFE_INTEGER)),
+);
 /** With `--binary`: "1", "0", or "-1" for unknown. */
 const Flag = v.pipe(
   v.picklist(["0", "1", "-1"]),
@@ -76,7 +85,7 @@ const Report = v.object({
             lv_name: v.string(),
             lv_uuid: v.string(),
             lv_tags: Tags,
-            lv_size: Count,
+            lv_size: VolumeSize,
             lv_attr: v.string(),
             origin: v.string(),
             lv_active: v.string(),

@@ -202,6 +202,22 @@ test("lvm: a physical volume that is seen twice makes its group one that nobody 
   assert.match(copied?.trouble ?? "", "/dev/vda3, /dev/vdb3");
 });
 
+test("lvm: a volume that says to be larger than a number can be does not hide the groups", () => {
+  const sizeOf = (lv_size: string) => {
+    const whole = structuredClone(recorded.lvm.active);
+    for (const { lv } of whole.report) for (const row of lv) Object.assign(row, { lv_size });
+    return parseGroups(text(whole))[0]?.volumes[0]?.sizeBytes;
+  };
+  assert.is(sizeOf("9007199254740991"), Number.MAX_SAFE_INTEGER);
+  assert.is(sizeOf("9007199254740992"), Number.MAX_SAFE_INTEGER);
+  // The most that device-mapper can map.
+  assert.is(sizeOf("9223372036854775296"), Number.MAX_SAFE_INTEGER);
+  const whole = structuredClone(recorded.lvm.active);
+  for (const { vg } of whole.report)
+    for (const row of vg) Object.assign(row, { vg_free: "9007199254740992" });
+  assert.throws(() => parseGroups(text(whole)), /vg_free/);
+});
+
 test("lvm: no group at all", () => {
   assert.equal(parseGroups(text({ report: [] })), []);
   assert.equal(parseGroups(text({ report: [{}] })), []);
