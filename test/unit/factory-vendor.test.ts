@@ -352,6 +352,24 @@ test("TAP: what it is known by", () => {
   }
 });
 
+test("TAP: no line holds the reader up, and a line separator ends none", () => {
+  const begun = performance.now();
+  for (const line of [
+    `ok${" ".repeat(64_000)}x\u2028y`,
+    `ok ${"#skip".repeat(13_000)}\u2028y`,
+    `1..2 #${" ".repeat(64_000)}x\u2028y`,
+    `Bail out!${" ".repeat(64_000)}x\u2028y`,
+    `${" ".repeat(64_000)}--`,
+    `ok ${"1".repeat(64_000)}x`,
+  ]) {
+    makeTapReader().add(line);
+  }
+  const tookMs = performance.now() - begun;
+  assert.ok(tookMs < 1000, `${tookMs} ms`);
+  assert.is(judge("1..2\nok 1 - a\u2028b\nnot ok 2 - c\u2028d").reason, "not ok 2 - c\u2028d");
+  assert.ok(judge(`1..1\nnot ok 1 - ${"x".repeat(10_000)}`).reason.length <= 2048);
+});
+
 /** The same on every run, so that a failure can be looked at. */
 function makeDice(seed: number): (below: number) => number {
   let state = seed;

@@ -3,7 +3,8 @@
  * Read line by line, so that an output of any length takes no memory. Stricter than most readers: whatever does not
  * add up is a failure. Pure.
  */
-import { count, failed, passed, type Finding } from "./box.ts";
+import { KIB } from "../../model/size.ts";
+import { count, cut, failed, passed, type Finding } from "./box.ts";
 
 /** Whether a program that prints this as its first line that is not blank means TAP. */
 export function isTap(line: string): boolean {
@@ -16,10 +17,16 @@ export interface TapReader {
   end(): Finding;
 }
 
-const POINT = /^(not )?ok(?:\s+(\d+))?(?:\s+(.*))?$/;
-const PLAN = /^1\.\.(\d+)\s*(?:#\s*(.*))?$/;
+/** As much of a line as is looked at; a directive stands before that. */
+const LONGEST_LINE = 2 * KIB;
+
+// `s`: whatever character a line holds, its rest goes to its end. A rest that stops before it is looked for again
+// and again, from every blank: seconds, in which nothing else of this process has a turn.
+const POINT = /^(not )?ok(?:\s+(\d+))?(?:\s+(.*))?$/s;
+const PLAN = /^1\.\.(\d+)\s*(?:#\s*(.*))?$/s;
+const BAIL = /^\s*Bail out!\s*(.*)$/s;
 /** One that is written `\#` belongs to the description. */
-const DIRECTIVE = /(?:^|[^\\])#\s*(skip\S*|todo\b)\s*(.*)$/i;
+const DIRECTIVE = /(?:^|[^\\])#\s*(skip\S*|todo\b)/i;
 
 export function makeTapReader(): TapReader {
   let plan: { readonly tests: number; readonly remark: string } | undefined;
@@ -47,7 +54,8 @@ export function makeTapReader(): TapReader {
   };
 
   return {
-    add(line) {
+    add(whole) {
+      const line = cut(whole, LONGEST_LINE);
       // A block of YAML below a point may hold anything.
       if (blockEnd) {
         if (blockEnd.test(line)) blockEnd = undefined;
@@ -59,7 +67,7 @@ export function makeTapReader(): TapReader {
         return;
       }
       // Of a test in a test only this counts: its own points are summed up by the point behind it.
-      const bail = /^\s*Bail out!\s*(.*)$/.exec(line);
+      const bail = BAIL.exec(line);
       if (bail) notOk ??= `it bailed out${bail[1] ? `: ${bail[1]}` : ""}`;
       const planned = PLAN.exec(line);
       if (planned) addPlan(Number(planned[1]), planned[2] ?? "");
