@@ -127,3 +127,24 @@ export function wordsOf(error: unknown): Words {
   const hasWords = error instanceof Refusal || error instanceof Failure || error instanceof Fault;
   return hasWords ? error.words : messageOf(error);
 }
+
+/** What a person can put right: a path that is not there or is something else, rights, room. */
+const CORRECTABLE = new Set([
+  ...["ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "ENOTEMPTY", "ELOOP", "ENAMETOOLONG", "EXDEV"],
+  ...["EACCES", "EPERM", "EROFS", "EBUSY", "ETXTBSY", "ENOSPC", "EDQUOT", "EFBIG", "EIO"],
+]);
+
+/**
+ * A system's error about a path, as the refusal that it is to whoever named that path; anything else as it is. Only for
+ * commands that leave nothing half made.
+ */
+export function refusalOfSystem(error: unknown): unknown {
+  if (!(error instanceof Error) || error.constructor !== Error) return error;
+  const { code = "", syscall, path } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || !CORRECTABLE.has(code)) return error;
+  const why = /^[A-Z0-9]+: (.*?), \w+/.exec(error.message)?.[1] ?? error.message;
+  return new Refusal(
+    path === undefined ? why : `${path}: ${why}`,
+    `put it right, and try again (the system's call: ${syscall})`,
+  );
+}

@@ -2,7 +2,7 @@
  * The vendor's verbs: masks, keys, devices' records, packages and bundles. Their names, options, help, and what
  * each runs; the work is in commands/.
  */
-import { UsageError } from "./errors.ts";
+import { refusalOfSystem, UsageError } from "./errors.ts";
 import { MASK_TEXT, MASK_TEXT_EXPECTED } from "./model/mask.ts";
 import { build, clean, newProject } from "./commands/bundle-build.ts";
 import { applyFile, delta } from "./commands/bundle-delta.ts";
@@ -16,7 +16,7 @@ import { checkMasks } from "./commands/mask.ts";
 import { diff, inspect, mountPackage, newPackage, pack } from "./commands/package.ts";
 import { checkPart, text, texts, type Values, type Verb } from "./verb.ts";
 
-export const VENDOR_VERBS: readonly Verb[] = [
+const VERBS: readonly Verb[] = [
   {
     name: "mask",
     usage: "mask check --system HEX --prefix TEXT [--names mask.txt] NAME…",
@@ -122,6 +122,15 @@ export const VENDOR_VERBS: readonly Verb[] = [
     run: runBundle,
   },
 ];
+
+/** These work on files that a person names, and what they make appears whole or not at all. */
+export const VENDOR_VERBS: readonly Verb[] = VERBS.map((verb) => ({
+  ...verb,
+  run: (values, words) =>
+    verb.run(values, words).catch((error: unknown) => {
+      throw refusalOfSystem(error);
+    }),
+}));
 
 async function runKey(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
   const only = (count: number, ...options: string[]) =>

@@ -116,8 +116,8 @@ async function readPlainFile(path: string): Promise<string> {
 function bootFile(directory: string, name: string): ProjectFile {
   const path = join(directory, name);
   if (!NAME.test(name)) throw new Refusal(`${path}: a boot file is called by ${NAME_EXPECTED}`);
-  const stats = statSync(path);
-  if (!stats.isFile() || stats.size === 0) throw new Refusal(`${path} is no file, or is empty`);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile() || stats.size === 0) throw new Refusal(`${path} is no file, or is empty`);
   return { name, path };
 }
 
@@ -125,8 +125,9 @@ function packagesIn(directory: string, kind: ProjectPackage["kind"]): ProjectPac
   const packages = list(directory).map((entry): ProjectPackage => {
     const path = join(directory, entry);
     const isPacked = entry.endsWith(IMAGE_ENDING);
-    const stats = statSync(path);
-    if (isPacked ? !stats.isFile() : !stats.isDirectory()) {
+    // Undefined of a link to nothing.
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (isPacked ? !stats?.isFile() : !stats?.isDirectory()) {
       throw new Refusal(
         `${path} is no package`,
         `packages are directories, or images called NAME${IMAGE_ENDING}`,

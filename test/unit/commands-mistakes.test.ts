@@ -1,0 +1,121 @@
+/*
+ * Paths that cannot be what a vendor's command needs: refused by name, and never a bug in zshield.
+ */
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { lockKey } from "../../src/bundle/secret-key.ts";
+import { EXIT } from "../../src/errors.ts";
+import { LEAST } from "../../src/model/minisign.ts";
+import { exampleBundle } from "./bundle-example.ts";
+import { keyOf } from "./key-example.ts";
+
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+const scratch = mkdtempSync(join(tmpdir(), "zshield-mistakes-"));
+const at = (...parts: string[]) => join(scratch, ...parts);
+const TREE = "tool-1.0.1-9.1-000000";
+
+function put(path: string, content: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}
+
+async function run(words: readonly string[], before: readonly string[] = []) {
+  const child = Bun.spawn([...before, process.execPath, MAIN, ...words], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, HOME: scratch },
+  });
+  const stderr = await new Response(child.stderr).text();
+  return { code: await child.exited, stderr };
+}
+
+test.before(async () => {
+  chmodSync(scratch, 0o755);
+  put(at("file"), "no directory");
+  put(at("vendor.key"), await lockKey(keyOf(1), "a long password", LEAST));
+  put(at("password"), "a long password\n");
+  put(at("old.upt"), (await exampleBundle()).bytes);
+  put(at(TREE, "__zshield/package.toml"), 'format = 1\nversion = "1"\n');
+  put(at(TREE, "usr/bin/tool"), "tool");
+  for (const [project, link] of [
+    ["boot-link", "boot/vmlinuz"],
+    ["base-link", `base/${TREE}`],
+  ] as const) {
+    await run(["bundle", "new", at(project)]);
+    symlinkSync("/nonexistent", at(project, "platform/x86_64", link));
+  }
+});
+test.before(async () => {
+  await run(["bundle", "new", at("plain")]);
+  await run([...build("plain"), "--out", at("out-plain")]);
+  const [name = ""] = readdirSync(at("out-plain"));
+  renameSync(at("out-plain", name), at("plain.upt"));
+  await run(["bundle", "delta", at("plain.upt"), at("plain.upt"), at("plain.upd")]);
+});
+test.after(() => rmSync(scratch, { recursive: true }));
+
+const build = (project: string) => [
+  ...["bundle", "build", at(project), "--key", at("vendor.key")],
+  ...["--password-file", at("password")],
+];
+
+test("a path that cannot be used is refused by name", async () => {
+  const nowhere = "/nonexistent/x";
+  for (const [words, path] of [
+    [build("boot-link"), "/boot/vmlinuz"],
+    [build("base-link"), `/base/${TREE}`],
+    [["bundle", "new", at("file")], at("file")],
+    [["package", "pack", at(TREE), "--out", nowhere], "/nonexistent"],
+    [["package", "new", at("file", TREE)], at("file", TREE)],
+    [["package", "inspect", nowhere], nowhere],
+    [["bundle", "import", at(TREE), nowhere], at(TREE)],
+    [["bundle", "import", at("old.upt"), nowhere], "/nonexistent"],
+    [["bundle", "clean", at("file")], at("file")],
+    [["bundle", "delta", at("plain.upt"), at("plain.upt"), nowhere], "/nonexistent"],
+    [["bundle", "apply-delta", at("plain.upt"), at("plain.upd"), "--out", nowhere], "/nonexistent"],
+    [["key", "new", "--out", nowhere, "--password-file", at("password")], nowhere],
+  ] as [string[], string][]) {
+    const { code, stderr } = await run(words);
+    assert.is(code, EXIT.refused, `${words.join(" ")}\n${stderr}`);
+    assert.ok(stderr.includes(path), `${words.join(" ")}\n${stderr}`);
+  }
+});
+
+test("a harvest into a file is refused by name", async () => {
+  if (process.getuid?.() !== 0) return;
+  put(at("root/opt/own"), "own");
+  put(at("list"), "/opt/own\n");
+  const words = ["package", "harvest", "--root", at("root"), "--files", at("list")];
+  const { code, stderr } = await run([...words, "--name", "own", "--out", at("file")]);
+  assert.is(code, EXIT.refused, stderr);
+  assert.ok(stderr.includes(at("file")), stderr);
+});
+
+test("a file that whoever packs cannot read is refused by name", async () => {
+  const hidden = at(TREE, "usr/bin/hidden");
+  put(hidden, "hidden");
+  chmodSync(hidden, 0);
+  mkdirSync(at("out"));
+  chmodSync(at("out"), 0o777);
+  const isRoot = process.getuid?.() === 0;
+  const before = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+  const words = ["package", "pack", at(TREE), "--owner-root", "--out", at("out/image")];
+  const { code, stderr } = await run(words, before);
+  rmSync(hidden);
+  assert.is(code, EXIT.refused, stderr);
+  assert.ok(stderr.includes(hidden), stderr);
+  assert.equal(readdirSync(at("out")), []);
+});
+
+test.run();
