@@ -7,6 +7,7 @@ import { TEST_OUTCOMES, VERDICTS } from "./factory.ts";
 import { identityOf, type DiskIdentity } from "./machine.ts";
 import { OPERATIONS } from "./operation.ts";
 import type { Plan } from "./step.ts";
+import { visibleJson } from "./text.ts";
 
 export const RESULT_MARK = "ZSHIELD-RESULT ";
 
@@ -67,7 +68,7 @@ export function successOf(
   };
 }
 
-/** One line without control characters: JSON escapes them. */
+/** One line, and no character in it that a terminal does not show. */
 export function printResult(result: Result): string {
-  return RESULT_MARK + JSON.stringify(result);
+  return RESULT_MARK + visibleJson(JSON.stringify(result));
 }

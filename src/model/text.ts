@@ -16,6 +16,17 @@ export function visible(text: string): string {
   return text.replace(UNSEEN, (character) => escapeOf(character.codePointAt(0) ?? 0));
 }
 
+/** JSON on one line with its own escape for each such character: the same value. */
+export function visibleJson(json: string): string {
+  return json.replace(UNSEEN, (character) =>
+    // By UTF-16's units, as JSON has them.
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
 function escapeOf(point: number): string {
   if (point <= 0xff) return `\\x${point.toString(16).padStart(2, "0")}`;
   if (point <= 0xffff) return `\\u${point.toString(16).padStart(4, "0")}`;
