@@ -97,7 +97,7 @@ export function openCanvas(terminal: Terminal): Canvas {
         const line = screen.lines[y];
         if (!line || key === shown[y]) return;
         shown[y] = key;
-        fill(line, row, styles);
+        fill(line, row, styles, chinese);
         joinShortGaps(line, screen.olines[y]);
       });
       screen.draw(0, screen.lines.length - 1);
@@ -120,17 +120,28 @@ export function openCanvas(terminal: Terminal): Canvas {
   };
 }
 
-/** A character that is two cells wide takes the next one too; blessed expects a blank there. */
-function fill(line: Line, row: Row, styles: Readonly<Record<Style, number>>): void {
+/**
+ * A character that is two cells wide takes the next one too, where the terminal has such characters; blessed expects
+ * a blank there. The kernel's own screen goes two cells on as well, which blessed would not know. One that takes no
+ * cell has none of its own: what it does not make one character with is left out.
+ */
+function fill(
+  line: Line,
+  row: Row,
+  styles: Readonly<Record<Style, number>>,
+  hasWide: boolean,
+): void {
   let x = 0;
   const put = (attribute: number, text: string) => {
     const at = line[x++];
     if (at) [at[0], at[1]] = [attribute, text];
   };
   for (const { text, style } of row) {
-    for (const character of text) {
-      put(styles[style], character);
-      if (Bun.stringWidth(character) === 2) put(styles[style], " ");
+    for (const character of text.normalize("NFC")) {
+      const cells = Bun.stringWidth(character);
+      if (cells === 0) continue;
+      put(styles[style], cells === 2 && !hasWide ? "?" : character);
+      if (cells === 2) put(styles[style], hasWide ? " " : "?");
     }
   }
   while (x < line.length) put(styles.plain, " ");
