@@ -15,7 +15,13 @@ import {
   readSystem,
 } from "../host/harvest/root.ts";
 import { hasPrivateMounts, startWithPrivateMounts } from "../host/private-mounts.ts";
-import { assignNumbers, parseNumbers, printNumbers, printSysusers } from "../model/accounts.ts";
+import {
+  assignNumbers,
+  type OwnAccounts,
+  parseNumbers,
+  printNumbers,
+  printSysusers,
+} from "../model/accounts.ts";
 import {
   HARVEST_FILE,
   type Harvest,
@@ -108,7 +114,7 @@ async function harvestFrom(
       ...recipe.commands,
       seconds: recipe.seconds,
     }),
-    ...sysusersFile(recipe.name, facts, accounts),
+    ...sysusersFile(recipe.name, facts, { ...accounts, memberships: harvest.memberships }),
   });
   return { directory, name, version, sizeBytes: sizeOf(facts, harvest), harvest };
 }
@@ -129,12 +135,12 @@ function numbered({ users, groups }: Harvest, file: string | undefined) {
   return renumber({ users, groups }, numbers);
 }
 
-function sysusersFile(name: string, facts: RootFacts, accounts: ReturnType<typeof renumber>) {
+function sysusersFile(name: string, facts: RootFacts, accounts: OwnAccounts) {
   const { users, groups } = accounts;
   if (users.length + groups.length === 0) return {};
   const nameOfGroup = (gid: number) =>
     [...groups, ...facts.accounts.groups].find((group) => group.gid === gid)?.name ?? String(gid);
-  return { [`usr/lib/sysusers.d/${name}.conf`]: printSysusers({ users, groups }, nameOfGroup) };
+  return { [`usr/lib/sysusers.d/${name}.conf`]: printSysusers(accounts, nameOfGroup) };
 }
 
 function sizeOf({ view }: RootFacts, { take }: Harvest): number {
@@ -219,6 +225,9 @@ export function harvestLines({ directory, sizeBytes, harvest: found }: Harvested
     ...found.links.map(({ path, target, why }) => row("link", `${path} → ${target}`, why)),
     ...found.users.map(({ name }) => row("user", name, "sysusers.d")),
     ...found.groups.map(({ name }) => row("group", name, "sysusers.d")),
+    ...found.memberships.map(({ user, group }) =>
+      row("member", `${user} of ${group}`, "sysusers.d"),
+    ),
     ...found.leftPackages.map(({ name, why }) => row("left", `package ${name}`, why)),
     ...byWhy(found.leave).map(({ text, why }) => row("left", text, why)),
     ...found.missing.map(({ path, why }) => row("missing", why, path)),

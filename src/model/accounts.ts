@@ -24,6 +24,17 @@ export interface Accounts {
   readonly groups: readonly Group[];
 }
 
+/** A user in a group beside its own; either may be of somebody else. */
+export interface Membership {
+  readonly user: string;
+  readonly group: string;
+}
+
+/** Of a package: its own users and groups, and who belongs to which. */
+export interface OwnAccounts extends Accounts {
+  readonly memberships: readonly Membership[];
+}
+
 const rows = (text: string) =>
   text
     .split("\n")
@@ -97,19 +108,16 @@ export function assignNumbers(names: readonly string[], known: Numbers): Map<str
 
 /** Lines of a sysusers.d file: groups first, then users, then who belongs to which. */
 export function printSysusers(
-  { users, groups }: Accounts,
+  { users, groups, memberships }: OwnAccounts,
   groupName: (gid: number) => string,
 ): string {
-  const own = new Set(users.map(({ name }) => name));
   const lines = [
     ...groups.map(({ name, gid }) => `g ${name} ${gid}`),
     ...users.map(
       ({ name, uid, gid, comment, home, shell }) =>
         `u ${name} ${uid}:${groupName(gid)} ${quote(comment.replace(/,+$/, ""))} ${quote(home)} ${quote(shell)}`,
     ),
-    ...groups.flatMap(({ name, members }) =>
-      members.filter((member) => own.has(member)).map((member) => `m ${member} ${name}`),
-    ),
+    ...memberships.map(({ user, group }) => `m ${user} ${group}`),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -2,7 +2,7 @@
  * A harvest: what is taken out of a root to become a package, what is left, and why. Owns: the types that reading,
  * deciding and copying share, and the paper that lies in the package (`__zshield/harvest.json`). No I/O.
  */
-import type { Accounts, User, Group } from "./accounts.ts";
+import type { Accounts, Group, Membership, User } from "./accounts.ts";
 import type { Alternative, Diversion } from "./dpkg-database.ts";
 import type { Elf } from "./elf.ts";
 import type { Installed } from "./installed.ts";
@@ -98,6 +98,7 @@ export interface Harvest {
   }[];
   readonly users: readonly User[];
   readonly groups: readonly Group[];
+  readonly memberships: readonly Membership[];
   /** Libraries, interpreters and programs that nobody has. */
   readonly missing: readonly Judged[];
   /** What a person should know. */

@@ -223,8 +223,11 @@ test("accounts: sysusers.d, and numbers that stay", () => {
     "web:x:400:\npages:x:401:web,other\n",
   );
   assert.is(
-    printSysusers(accounts, () => "web"),
-    'g web 400\ng pages 401\nu web 400:web "\\"Web\\" 50%%" "/var/web" "/bin/false"\nm web pages\n',
+    printSysusers(
+      { ...accounts, memberships: [{ user: "www-data", group: "pages" }] },
+      () => "web",
+    ),
+    'g web 400\ng pages 401\nu web 400:web "\\"Web\\" 50%%" "/var/web" "/bin/false"\nm www-data pages\n',
   );
   const known = parseNumbers("# why\nweb 400\n", "users.txt");
   const numbers = assignNumbers(["web", "mail"], known);

@@ -4,7 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
-import type { Harvest, HarvestWish } from "../../src/model/harvest.ts";
+import type { Harvest, HarvestWish, RootFacts } from "../../src/model/harvest.ts";
 import { renumber } from "../../src/plan/harvest/accounts.ts";
 import { whatIsMissing } from "../../src/plan/harvest/complete.ts";
 import { planHarvest } from "../../src/plan/harvest/harvest.ts";
@@ -126,6 +126,43 @@ test("users of units, of owners and of scripts, not those of others", () => {
       [102, 401],
     ],
   );
+});
+
+test("who belongs to which group is kept where either comes with the package", () => {
+  const user = (name: string, uid: number) => ({
+    ...{ name, uid, gid: uid, comment: "", home: "/", shell: "/bin/false" },
+  });
+  const accounts: RootFacts["accounts"] = {
+    users: [...(WEB_FACTS.accounts?.users ?? []), user("www", 33), user("log", 34)],
+    groups: [
+      { name: "web", gid: 101, members: [] },
+      { name: "pages", gid: 102, members: ["web", "www", "other"] },
+      { name: "log", gid: 34, members: ["web", "www", "root"] },
+      { name: "other", gid: 105, members: ["web"] },
+    ],
+  };
+  const base = {
+    ...BASE,
+    accounts: {
+      users: [...BASE.accounts.users, user("www", 33), user("log", 34)],
+      groups: [...BASE.accounts.groups, { name: "log", gid: 34, members: ["root"] }],
+    },
+  };
+  const root = makeFacts(WEB_ITEMS, WEB_PACKAGES, { ...WEB_FACTS, accounts });
+  const wish = { ...WISH, packages: ["web"] };
+  // Neither `other` comes along, nor does what the base alone is about.
+  assert.equal(planHarvest(root, wish, [base]).memberships, [
+    { user: "web", group: "pages" },
+    { user: "www", group: "pages" },
+    { user: "web", group: "log" },
+  ]);
+  const groups = [{ name: "log", gid: -1, members: ["web"] }];
+  const other = { ...makeProvided("x", [], {}), accounts: { users: [], groups } };
+  assert.equal(planHarvest(root, wish, [base, other]).memberships, [
+    { user: "web", group: "pages" },
+    { user: "www", group: "pages" },
+  ]);
+  assert.equal(planHarvest(root, wish, []).memberships, []);
 });
 
 test("what scripts made is taken only if all packages of the root are known", () => {

@@ -142,6 +142,12 @@ export function readOther(directory: string): Provided {
     .flatMap((file) => (view.text(`/usr/lib/sysusers.d/${file}`) ?? "").split("\n"));
   const named = (kind: string) =>
     lines.flatMap((line) => (line.startsWith(`${kind} `) ? [line.split(/\s+/)[1] ?? ""] : []));
+  const memberships = lines.flatMap((line) => {
+    const [, user, group] = /^m\s+(\S+)\s+(\S+)/.exec(line) ?? [];
+    return user === undefined || group === undefined
+      ? []
+      : [{ name: group, gid: -1, members: [user] }];
+  });
   return {
     name,
     isTree: true,
@@ -156,11 +162,10 @@ export function readOther(directory: string): Provided {
         home: "",
         shell: "",
       })),
-      groups: [...named("g"), ...named("u")].map((group) => ({
-        name: group,
-        gid: -1,
-        members: [],
-      })),
+      groups: [
+        ...[...named("g"), ...named("u")].map((group) => ({ name: group, gid: -1, members: [] })),
+        ...memberships,
+      ],
     },
   };
 }

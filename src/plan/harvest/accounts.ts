@@ -2,7 +2,14 @@
  * The users and groups that a package brings. Maintainers' scripts make them on the distribution's own system; on a
  * device sysusers.d does. Owns: which ones these are. Pure.
  */
-import { type Accounts, type Group, parseAccounts, type User } from "../../model/accounts.ts";
+import {
+  type Accounts,
+  type Group,
+  type Membership,
+  type OwnAccounts,
+  parseAccounts,
+  type User,
+} from "../../model/accounts.ts";
 import type { Node, RootFacts } from "../../model/harvest.ts";
 
 export interface AccountClues {
@@ -19,7 +26,7 @@ export function planAccounts(
   { accounts }: Pick<RootFacts, "accounts">,
   provided: readonly { readonly accounts: Accounts }[],
   clues: AccountClues,
-): Accounts {
+): OwnAccounts {
   const knownUsers = new Set(
     provided.flatMap((from) => from.accounts.users.map(({ name }) => name)),
   );
@@ -38,7 +45,31 @@ export function planAccounts(
     ({ name, gid }) =>
       !knownGroups.has(name) && (gids.has(gid) || primary.has(gid) || isMeant(name)),
   );
-  return { users, groups };
+  const device: Accounts = {
+    users: [...users, ...provided.flatMap((from) => from.accounts.users)],
+    groups: [...groups, ...provided.flatMap((from) => from.accounts.groups)],
+  };
+  return { users, groups, memberships: membershipsOf(accounts, { users, groups }, device) };
+}
+
+/** Of the root, where the user or the group is the package's, both are on the device, and nobody has it there yet. */
+function membershipsOf(root: Accounts, own: Accounts, device: Accounts): Membership[] {
+  const namesOf = (all: readonly { readonly name: string }[]) =>
+    new Set(all.map(({ name }) => name));
+  const [ownUsers, ownGroups] = [namesOf(own.users), namesOf(own.groups)];
+  // sysusers.d would make the one that is not there.
+  const [users, groups] = [namesOf(device.users), namesOf(device.groups)];
+  const isThere = (user: string, group: string) =>
+    !ownGroups.has(group) &&
+    device.groups.some(({ name, members }) => name === group && members.includes(user));
+  return root.groups
+    .filter(({ name }) => groups.has(name))
+    .flatMap(({ name: group, members }) =>
+      members
+        .filter((user) => users.has(user) && (ownUsers.has(user) || ownGroups.has(group)))
+        .filter((user) => !isThere(user, group))
+        .map((user) => ({ user, group })),
+    );
 }
 
 /** Old numbers → new ones, for users and for groups. */

@@ -393,7 +393,7 @@ export function planHarvest(
           ...sysusers.map((path) => view.text(path) ?? ""),
         ],
       })
-    : { users: [], groups: [] };
+    : { users: [], groups: [], memberships: [] };
   const judged = (map: ReadonlyMap<string, string>): Judged[] =>
     [...map].map(([path, why]) => ({ path, why })).sort(byPath);
   return {
