@@ -101,6 +101,30 @@ test("a unit that somebody disabled stays so, unless it is asked for", () => {
   assert.is(planHarvest(disabled, { ...wish, enable: ["web.service"] }, [BASE]).links.length, 1);
 });
 
+test("a unit that is masked in the root is not started on the device, unless it is asked for", () => {
+  const mask = "/etc/systemd/system/web.service";
+  const link = "/etc/systemd/system/multi-user.target.wants/web.service";
+  const unit = { target: "/usr/lib/systemd/system/web.service" };
+  const wish = { ...WISH, packages: ["web"], without: ["lang"] };
+  const stranger = makePackage("stranger", {});
+  for (const [masked, linked] of [
+    [{ target: "/dev/null" }, true],
+    [{ target: "/dev/null" }, false],
+    [{ text: "" }, true],
+  ] as const) {
+    const items = { ...WEB_ITEMS, [mask]: masked, ...(linked ? { [link]: unit } : {}) };
+    const root = makeFacts(items, [...WEB_PACKAGES, stranger], WEB_FACTS);
+    const found = planHarvest(root, wish, [BASE]);
+    assert.equal(found.links, []);
+    assert.not.ok(paths(found.take).includes(link));
+    if (linked) assert.is(whyOf(found, link), "web.service is masked in the root");
+    assert.ok(found.notices.includes("web.service is not enabled: it is masked in the root"));
+    const asked = planHarvest(root, { ...wish, enable: ["web.service"] }, [BASE]);
+    assert.ok(paths([...asked.take, ...asked.links]).includes(link));
+    assert.is(whyOf(asked, mask), "web.service is enabled, as asked");
+  }
+});
+
 test("users of units, of owners and of scripts, not those of others", () => {
   const { users, groups } = web();
   assert.equal(
@@ -269,6 +293,28 @@ test("what is not there is refused by name", () => {
       error instanceof Refusal && error.message === "the root has no package nothing",
   );
   assert.throws(() => web({ files: ["/etc/none*"] }), /the root has no \/etc\/none\*/);
+});
+
+test("what is to be left, enabled or disabled and is nowhere is refused by name", () => {
+  const refused = (wish: Partial<HarvestWish>) => {
+    try {
+      web(wish);
+      return "";
+    } catch (error) {
+      if (error instanceof Refusal) return `${error.message}; ${error.hint}`;
+      throw error;
+    }
+  };
+  for (const [wish, message] of [
+    [{ disable: ["wbe.service", "web.service"] }, /^disable wbe\.service: no unit /],
+    [{ enable: ["web"] }, /^enable web: no unit .*; .* like web\.service/],
+    [{ enable: ["web@one.service"] }, /^enable web@one\.service: no unit /],
+    [{ without: ["lnag", "lang"] }, /^without lnag: /],
+  ] as const) {
+    assert.match(refused(wish), message);
+  }
+  // What somebody needs, and what somebody is for others, occurs too.
+  assert.is(refused({ without: ["nothing", "lang"], disable: ["web.service"] }), "");
 });
 
 test("a package is whole with what lies below it, and not without", () => {

@@ -16,7 +16,12 @@ import type {
   RootFacts,
   TakenPackage,
 } from "../../model/harvest.ts";
-import { closureOf, type InstalledPackage, makeProviders } from "../../model/installed.ts";
+import {
+  closureOf,
+  type Installed,
+  type InstalledPackage,
+  makeProviders,
+} from "../../model/installed.ts";
 import { makeMatcher, nameOf, parentOf } from "../../model/tree-path.ts";
 import {
   accountsOfUnit,
@@ -249,6 +254,7 @@ export function planHarvest(
   };
 
   const named = new Set<string>();
+  const units = new Set<string>();
   const enabled = makeEnabledLinks(facts);
 
   const lookAtUnit = (path: string): void => {
@@ -259,9 +265,19 @@ export function planHarvest(
       if (!isThere(chain)) lack(path, program);
     }
     const unit = nameOf(path);
+    units.add(unit);
     if (wish.disable.includes(unit)) {
       for (const link of enabled(unit)) leave.set(link, `${unit} is left disabled, as asked`);
       return;
+    }
+    const mask = `${ENABLED_UNITS}/${unit}`;
+    if (isMask(view.node(mask))) {
+      if (!wish.enable.includes(unit)) {
+        for (const link of enabled(unit)) leave.set(link, `${unit} is masked in the root`);
+        notices.push(`${unit} is not enabled: it is masked in the root`);
+        return;
+      }
+      leave.set(mask, `${unit} is enabled, as asked`);
     }
     const inRoot = enabled(unit);
     for (const link of inRoot) claim(link, `${unit} is enabled`);
@@ -366,6 +382,7 @@ export function planHarvest(
   settle();
   takeAlternatives();
   settle();
+  checkNames(wish, units, installed);
   for (const directory of cached) {
     notices.push(
       `libraries in ${directory} are found only after ldconfig, which the device runs when it puts packages together`,
@@ -407,6 +424,44 @@ export function planHarvest(
     missing: [...missing.values()].sort(byPath),
     notices: [...new Set(notices)],
   };
+}
+
+/** @throws Refusal: whoever mistypes a name would get what was to be left. */
+function checkNames(
+  { enable, disable, without }: HarvestWish,
+  units: ReadonlySet<string>,
+  installed: Installed,
+): void {
+  for (const [word, names] of Object.entries({ enable, disable })) {
+    const name = names.find((one) => !units.has(one));
+    if (name === undefined) continue;
+    throw new Refusal(
+      `${word} ${name}: no unit of what is harvested is called so`,
+      units.size === 0
+        ? "there is no unit in it"
+        : `they are called in full, like ${[...units].sort()[0]}`,
+    );
+  }
+  if (without.length === 0) return;
+  const known = new Set(
+    [...installed.values()].flatMap(({ name, provides, needs }) => [
+      name,
+      ...provides,
+      ...needs.flat(),
+    ]),
+  );
+  const name = without.find((one) => !known.has(one));
+  if (name === undefined) return;
+  throw new Refusal(
+    `without ${name}: no package of the root is called so, and none needs one`,
+    "names are those of the distribution's packages",
+  );
+}
+
+/** As `systemctl mask` leaves it, or an empty file, which says the same. */
+function isMask(node: Node | undefined): boolean {
+  if (node?.type === "symlink") return node.target === "/dev/null";
+  return node?.type === "file" && node.sizeBytes === 0;
 }
 
 /** Of a path that was listed and cannot be found: U+FFFD stands where its bytes were no UTF-8. */
