@@ -1,13 +1,13 @@
 /*
- * The command line of `zshield`: which verb, its options and words, help. The verbs are in verbs-appliance.ts
+ * The command line of `zshield`: which verb, its options and words, help. The verbs are in commands/verbs-appliance.ts
  * and verbs-vendor.ts.
  */
 import { parseArgs } from "node:util";
 import { UsageError, messageOf } from "./errors.ts";
 import { PARAMETERS } from "./model/cmdline.ts";
-import type { Values, Verb } from "./verb.ts";
-import { APPLIANCE_VERBS } from "./verbs-appliance.ts";
-import { VENDOR_VERBS } from "./verbs-vendor.ts";
+import type { Values, Verb } from "./commands/verb.ts";
+import { APPLIANCE_VERBS } from "./commands/verbs-appliance.ts";
+import { VENDOR_VERBS } from "./commands/verbs-vendor.ts";
 import { VERSION } from "./version.ts";
 
 export const VERBS: readonly Verb[] = [...APPLIANCE_VERBS, ...VENDOR_VERBS];

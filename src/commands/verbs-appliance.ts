@@ -1,20 +1,20 @@
 /*
  * The verbs of an appliance and of those who look after it: recovery, backups, cards, the line's reports. Their
- * names, options, help, and what each runs; the work is in commands/.
+ * names, options, help, and what each runs; the work is in the files beside this one.
  */
-import { UsageError } from "./errors.ts";
-import { OPERATIONS } from "./model/operation.ts";
-import { TOOLS } from "./model/tools.ts";
-import { backup, planned } from "./commands/backup.ts";
-import { hold, listBackups, release, removeBackup, verify } from "./commands/backups.ts";
-import { check } from "./commands/check.ts";
-import { collect } from "./commands/collect.ts";
-import { checkConfigFile, planRecovery, probe, status } from "./commands/look.ts";
-import { makePassword } from "./commands/password.ts";
-import { recover } from "./commands/recover.ts";
-import { restoreCancel, restoreLatest } from "./commands/restore.ts";
-import { checkGuardName, upgradeGuard } from "./commands/upgrade-guard.ts";
-import { writeCards } from "./commands/write-cards.ts";
+import { UsageError } from "../errors.ts";
+import { OPERATIONS } from "../model/operation.ts";
+import { TOOLS } from "../model/tools.ts";
+import { backup, planned } from "./backup.ts";
+import { hold, listBackups, release, removeBackup, verify } from "./backups.ts";
+import { check } from "./check.ts";
+import { collect } from "./collect.ts";
+import { checkConfigFile, planRecovery, probe, status } from "./look.ts";
+import { makePassword } from "./password.ts";
+import { recover } from "./recover.ts";
+import { restoreCancel, restoreLatest } from "./restore.ts";
+import { checkGuardName, upgradeGuard } from "./upgrade-guard.ts";
+import { writeCards } from "./write-cards.ts";
 import { text, texts, type Values, type Verb } from "./verb.ts";
 
 export const APPLIANCE_VERBS: readonly Verb[] = [

@@ -1,19 +1,19 @@
 /*
  * The vendor's verbs: masks, keys, devices' records, packages and bundles. Their names, options, help, and what
- * each runs; the work is in commands/.
+ * each runs; the work is in the files beside this one.
  */
-import { refusalOfSystem, UsageError } from "./errors.ts";
-import { MASK_TEXT, MASK_TEXT_EXPECTED } from "./model/mask.ts";
-import { build, clean, newProject } from "./commands/bundle-build.ts";
-import { applyFile, delta } from "./commands/bundle-delta.ts";
-import { bundleImage } from "./commands/bundle-image.ts";
-import { bundleRoot } from "./commands/bundle-root.ts";
-import { diffFiles, importFile, inspectBundle, verifyFile } from "./commands/bundle.ts";
-import { makeRecord, showRecord } from "./commands/device.ts";
-import { HARVEST_OPTIONS, HARVEST_USAGE, runHarvest } from "./commands/harvest-words.ts";
-import { changeKeyPassword, newKey, rotateKey, showKey } from "./commands/key.ts";
-import { checkMasks } from "./commands/mask.ts";
-import { diff, inspect, mountPackage, newPackage, pack } from "./commands/package.ts";
+import { refusalOfSystem, UsageError } from "../errors.ts";
+import { MASK_TEXT, MASK_TEXT_EXPECTED } from "../model/mask.ts";
+import { build, clean, newProject } from "./bundle-build.ts";
+import { applyFile, delta } from "./bundle-delta.ts";
+import { bundleImage } from "./bundle-image.ts";
+import { bundleRoot } from "./bundle-root.ts";
+import { diffFiles, importFile, inspectBundle, verifyFile } from "./bundle.ts";
+import { makeRecord, showRecord } from "./device.ts";
+import { HARVEST_OPTIONS, HARVEST_USAGE, runHarvest } from "./harvest-words.ts";
+import { changeKeyPassword, newKey, rotateKey, showKey } from "./key.ts";
+import { checkMasks } from "./mask.ts";
+import { diff, inspect, mountPackage, newPackage, pack } from "./package.ts";
 import { checkPart, text, texts, type Values, type Verb } from "./verb.ts";
 
 const VERBS: readonly Verb[] = [

@@ -2,7 +2,7 @@
  * What a verb of `zshield` is, and how its options and words are looked at. Pure.
  */
 import type { parseArgs } from "node:util";
-import { UsageError } from "./errors.ts";
+import { UsageError } from "../errors.ts";
 
 export type Values = Record<string, string | boolean | readonly string[] | undefined>;
 
