@@ -23,6 +23,8 @@ const MOST_XATTRS_BYTES = 32 * 1024;
 const NOT_OF_THE_TREE = ["security.selinux", "security.evm"];
 /** An overlay would take them as orders: they hide or replace what other packages hold. */
 const OF_THE_OVERLAY = /^(trusted|user)\.overlay\./;
+/** Nobody else is shown them, and with `ownerRoot` anybody gets the same image. */
+const OF_ROOT = /^trusted\./;
 const WHITEOUT = "0:0";
 
 export interface TreeRules {
@@ -89,7 +91,9 @@ function changedTree(what: string): Refusal {
 /** As it will be in the image. */
 function settle(entry: Entry, epoch: number, ownerRoot: boolean): Entry {
   const { xattrs, mtime, ...rest } = entry;
-  const kept = Object.entries(xattrs ?? {}).filter(([name]) => !NOT_OF_THE_TREE.includes(name));
+  const kept = Object.entries(xattrs ?? {}).filter(
+    ([name]) => !NOT_OF_THE_TREE.includes(name) && !(ownerRoot && OF_ROOT.test(name)),
+  );
   const own = ["/", OWN_DIRECTORY, OWN_FILE];
   return {
     ...rest,
