@@ -234,6 +234,31 @@ test("a library that no dependency names comes alone, with its licence", () => {
   assert.is(whyOf(found, "/usr/share/doc/libpage1/copyright"), "licence of libpage1");
 });
 
+test("a package is whole for whoever needs it, though one of its libraries came alone before", () => {
+  const files = ["/usr/sbin/web", "/usr/bin/web-log"];
+  for (const order of [files, files.toReversed()]) {
+    const packages = WEB_PACKAGES.map((entry) => {
+      if (entry.name === "web") return { ...entry, needs: [], files: order };
+      if (entry.name === "lang") return { ...entry, needs: [["libpage1"]] };
+      return entry.name === "libpage1"
+        ? { ...entry, files: [...entry.files, "/usr/lib/lang/pages"] }
+        : entry;
+    });
+    const items = { ...WEB_ITEMS, "/usr/lib/lang/pages": { text: "pages\n" } };
+    const wish = { ...WISH, packages: ["web"] };
+    const found = planHarvest(makeFacts(items, packages, WEB_FACTS), wish, [BASE]);
+    assert.is(found.packages.find(({ name }) => name === "libpage1")?.isWhole, true, order[0]);
+    assert.is(whyOf(found, "/usr/lib/lang/pages"), "libpage1");
+    // Where it is to be left, what was borrowed stays borrowed.
+    const left = planHarvest(
+      makeFacts(items, packages, WEB_FACTS),
+      { ...wish, without: ["libpage1"] },
+      [BASE],
+    );
+    assert.is(left.packages.find(({ name }) => name === "libpage1")?.isWhole, false, order[0]);
+  }
+});
+
 test("a library that nobody has is missing, by name", () => {
   const { "/usr/lib/x86_64-linux-gnu/libpage.so.1.2": _, ...items } = WEB_ITEMS;
   const found = planHarvest(

@@ -133,7 +133,8 @@ export function planHarvest(
         notices.push(`${by} needs ${alternatives.join(" or ")}, which the root does not have`);
       return;
     }
-    if (met.some(({ name }) => packages.has(name))) return;
+    // Of one that a library was borrowed from, the rest is lacking.
+    if (met.some(({ name }) => packages.get(name)?.isWhole === true)) return;
     for (const { name } of met) {
       const from = provided.find((candidate) => candidate.packages.has(name));
       if (!from) continue;
