@@ -16,15 +16,39 @@ export interface InstalledPackage {
   readonly provides: readonly string[];
   /** As the database has them: not yet without symbolic links in their directories. */
   readonly files: readonly string[];
+  /** The same package for other architectures, which is there too. */
+  readonly beside?: readonly InstalledPackage[];
 }
 
 /** A database, by name; of a package with two architectures the machine's own comes first. */
 export type Installed = ReadonlyMap<string, InstalledPackage>;
 
 export function indexByName(packages: readonly InstalledPackage[]): Installed {
+  const own = packages.find(({ name }) => name === "dpkg" || name === "rpm")?.architecture;
   const index = new Map<string, InstalledPackage>();
-  for (const entry of packages) if (!index.has(entry.name)) index.set(entry.name, entry);
+  for (const entry of packages) {
+    const known = index.get(entry.name);
+    if (!known) {
+      index.set(entry.name, entry);
+      continue;
+    }
+    const { beside = [], ...first } = known;
+    const isOwn = entry.architecture === own && first.architecture !== own;
+    const [main, other] = isOwn ? [entry, first] : [first, entry];
+    index.set(entry.name, { ...main, beside: [...beside, other] });
+  }
   return index;
+}
+
+/** All of a database: by name, those of other architectures by `name:architecture`. */
+export function entriesOf(installed: Installed): [key: string, entry: InstalledPackage][] {
+  return [...installed].flatMap(([key, entry]) => [
+    [key, entry] as [string, InstalledPackage],
+    ...(entry.beside ?? []).map((other): [string, InstalledPackage] => [
+      `${key}:${other.architecture}`,
+      other,
+    ]),
+  ]);
 }
 
 /** Who meets a need: by its own name, or by one that it provides. */

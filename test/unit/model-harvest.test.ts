@@ -21,7 +21,7 @@ import {
 } from "../../src/model/dpkg-database.ts";
 import { parseElf } from "../../src/model/elf.ts";
 import { parseHarvestPaper } from "../../src/model/harvest.ts";
-import { essentialOf, indexByName } from "../../src/model/installed.ts";
+import { entriesOf, essentialOf, indexByName } from "../../src/model/installed.ts";
 import { parseLdConf, runPathOf } from "../../src/model/library-path.ts";
 import { checkRecipe, mainVersion, packageFields } from "../../src/model/recipe.ts";
 import { parseRpmQuery } from "../../src/model/rpm-database.ts";
@@ -80,6 +80,27 @@ test("dpkg: installed packages with needs, names that they provide, and files", 
     },
   ]);
   assert.equal([...essentialOf(indexByName(found))].sort(), ["libpage1", "web"]);
+});
+
+test("dpkg: of two architectures the one of dpkg itself comes first, in whatever order they stand there", () => {
+  const stanza = (name: string, architecture: string) =>
+    `Package: ${name}\nStatus: install ok installed\nArchitecture: ${architecture}\nVersion: 1\n`;
+  const stanzas = [stanza("libc6", "i386"), stanza("libc6", "amd64"), stanza("dpkg", "amd64")];
+  for (const order of [stanzas, stanzas.toReversed()]) {
+    const lists = (name: string, architecture: string) => `/usr/lib/${name}-${architecture}\n`;
+    const installed = indexByName(parseDpkgStatus(order.join("\n"), lists));
+    assert.is(installed.get("libc6")?.architecture, "amd64");
+    assert.equal(
+      entriesOf(installed)
+        .map(([key, { files }]) => [key, ...files])
+        .sort(),
+      [
+        ["dpkg", "/usr/lib/dpkg-amd64"],
+        ["libc6", "/usr/lib/libc6-amd64"],
+        ["libc6:i386", "/usr/lib/libc6-i386"],
+      ],
+    );
+  }
 });
 
 test("dpkg: diversions, alternatives, ucf, units in scripts", () => {

@@ -201,6 +201,33 @@ test("what scripts made is taken only if all packages of the root are known", ()
   assert.match(found.notices.join(), /cannot be told apart from what those of stranger made/);
 });
 
+test("a package's second architecture owns its files, and is a stranger", () => {
+  const second = "/usr/lib/i386-linux-gnu/libpage.so.1";
+  const licence = "/usr/share/doc/libpage1/copyright";
+  const other = makePackage("libpage1", { architecture: "i386", files: [second, licence] });
+  const items = { ...WEB_ITEMS, [second]: { needs: [] } };
+  const own = makePackage("dpkg", { files: ["/usr/bin/dpkg"] });
+  const base = { ...BASE, packages: new Set([...BASE.packages, "dpkg"]) };
+  for (const packages of [
+    [own, ...WEB_PACKAGES, other],
+    [other, ...WEB_PACKAGES, own],
+  ]) {
+    const root = makeFacts(items, packages, WEB_FACTS);
+    const found = planHarvest(root, { ...WISH, packages: ["web"] }, [base]);
+    assert.is(whyOf(found, "/usr/lib/x86_64-linux-gnu/libpage.so.1"), "libpage1");
+    assert.is(whyOf(found, second), undefined);
+    assert.is(whyOf(found, "/etc/web/made.conf"), undefined);
+    assert.match(found.notices.join(), /from what those of libpage1:i386 made/);
+    // A base that has it too.
+    const both = { ...base, packages: new Set([...base.packages, "libpage1:i386"]) };
+    const known = planHarvest(root, { ...WISH, packages: ["web"] }, [both]);
+    assert.is(whyOf(known, "/etc/web/made.conf"), "made by a script");
+    assert.is(whyOf(known, second), undefined);
+    const whole = planHarvest(root, { ...WISH, packages: ["*"] }, []);
+    assert.is(whyOf(whole, second), "libpage1");
+  }
+});
+
 test("without a base of its own nothing is known of what scripts made", () => {
   const found = web({}, [{ ...BASE, isTree: false }]);
   assert.is(whyOf(found, "/etc/web/made.conf"), undefined);

@@ -24,7 +24,7 @@ import {
   type RootFacts,
   type TreeView,
 } from "../../model/harvest.ts";
-import { essentialOf, indexByName, type Installed } from "../../model/installed.ts";
+import { entriesOf, essentialOf, indexByName, type Installed } from "../../model/installed.ts";
 import { parsePackageName } from "../../model/package-name.ts";
 import { parseRpmQuery, RPM_DATABASES, RPM_QUERY } from "../../model/rpm-database.ts";
 import { query } from "../command.ts";
@@ -103,7 +103,11 @@ export async function readBase(directory: string): Promise<Provided> {
   return {
     name: "",
     isTree: true,
-    packages: new Set(installed?.keys() ?? parseHarvestPaper(paper ?? "") ?? []),
+    packages: new Set(
+      (installed && entriesOf(installed).map(([key]) => key)) ??
+        parseHarvestPaper(paper ?? "") ??
+        [],
+    ),
     node: (path) => view.node(path),
     accounts: accountsOf(view),
   };

@@ -18,6 +18,7 @@ import type {
 } from "../../model/harvest.ts";
 import {
   closureOf,
+  entriesOf,
   type Installed,
   type InstalledPackage,
   makeProviders,
@@ -105,14 +106,18 @@ export function planHarvest(
     queue.push(path);
   };
 
+  const claimListed = ({ name, files }: InstalledPackage): void => {
+    for (const listed of files) {
+      const diversion = facts.diversions.find(({ from, by }) => from === listed && by !== name);
+      claim(paths.real(diversion?.to ?? listed), name);
+    }
+  };
+
   const takePackage = (entry: InstalledPackage, why: string): void => {
     if (packages.get(entry.name)?.isWhole === true) return;
     const { name, version, architecture } = entry;
     packages.set(name, { name, version, architecture, why, isWhole: true });
-    for (const listed of entry.files) {
-      const diversion = facts.diversions.find(({ from, by }) => from === listed && by !== name);
-      claim(paths.real(diversion?.to ?? listed), name);
-    }
+    claimListed(entry);
     // What it pushes aside lies elsewhere on the distribution's own system.
     for (const { to, by } of facts.diversions) {
       if (by === name) claim(paths.real(to), `pushed aside by ${name}`);
@@ -149,7 +154,8 @@ export function planHarvest(
     takePackage(first, `needed by ${by}`);
   };
 
-  const asked = wish.packages.includes("*")
+  const isAll = wish.packages.includes("*");
+  const asked = isAll
     ? [...installed.keys()].filter((name) => !wish.without.includes(name))
     : wish.packages;
   const unknown = asked.filter((name) => !installed.has(name));
@@ -162,6 +168,7 @@ export function planHarvest(
   for (const name of asked) {
     const entry = installed.get(name);
     if (entry) takePackage(entry, "asked for");
+    if (isAll) for (const other of entry?.beside ?? []) claimListed(other);
   }
   const { found, none } = paths.expand(wish.files);
   if (none.length > 0) {
@@ -324,12 +331,11 @@ export function planHarvest(
       return;
     }
     const without = closureOf([...wish.without, ...INSTALLERS], installed);
-    const strangers = [...installed.keys()].filter(
-      (name) =>
-        packages.get(name)?.isWhole !== true &&
-        !without.has(name) &&
-        !provided.some((from) => from.packages.has(name)),
-    );
+    const strangers = entriesOf(installed).flatMap(([key, { name }]) => {
+      const isTaken = (isAll || key === name) && packages.get(name)?.isWhole === true;
+      const isKnown = without.has(name) || provided.some((from) => from.packages.has(key));
+      return isTaken || isKnown ? [] : [key];
+    });
     if (strangers.length > 0) {
       const which = strangers.length > 5 ? `${strangers.length} packages` : strangers.join(", ");
       notices.push(
@@ -487,8 +493,10 @@ function makeOwners(
   return () => {
     if (owners) return owners;
     owners = new Map();
-    for (const entry of installed.values()) {
-      for (const file of entry.files) owners.set(real(file), entry);
+    for (const { beside = [], ...entry } of installed.values()) {
+      for (const one of [...beside, entry]) {
+        for (const file of one.files) owners.set(real(file), one);
+      }
     }
     return owners;
   };
