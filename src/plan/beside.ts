@@ -116,11 +116,12 @@ export function planBeside({
       repeats: false,
       group: name,
       renames: [
-        { from: ROOT, to: OLD_ROOT },
+        ...(keepsOldUntilSwitch ? [{ from: ROOT, to: OLD_ROOT }] : []),
         { from: NEW_ROOT, to: ROOT },
       ],
     },
-    giveUpAfter(name, OLD_ROOT),
+    // Without a root there may be one that an earlier recovery had renamed already.
+    ...(keepsOldUntilSwitch || (has(OLD_ROOT) && !has(ROOT)) ? [giveUpAfter(name, OLD_ROOT)] : []),
     steps.takeBackup(
       name,
       layout.backupBytes(rootBytes, freeInTheEnd, config.backup.chunk),

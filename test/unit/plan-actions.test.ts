@@ -159,4 +159,78 @@ test("renames that are done already are left alone", () => {
   assert.is(first.unless?.at(-1), "vgroup/lv-root-old");
 });
 
+/** The volumes by name, after the step's commands; a volume keeps what it is under another name. */
+function renamed(plan: Plan, volumes: Map<string, string>): Map<string, string> {
+  const step = plan.steps.find(({ kind }) => kind === "rename-volumes");
+  if (!step) throw new Error("the plan renames nothing");
+  const isThere = (argv: readonly string[]) =>
+    argv.filter((word) => word.startsWith("vgroup/")).every((word) => volumes.has(word.slice(7)));
+  for (const action of actionsFor(step, plan, { disk: "/dev/vda", again: true, behind: false })) {
+    if (action.do !== "run") continue;
+    if (action.onlyIf && !isThere(action.onlyIf)) continue;
+    if (action.unless && isThere(action.unless)) continue;
+    const [from = "", to = ""] = action.argv.slice(-2);
+    volumes.set(to, volumes.get(from) ?? "");
+    volumes.delete(from);
+  }
+  return volumes;
+}
+
+const { group: full } = installed(0);
+const noRoom = planFactory(
+  machine(
+    [found.disk],
+    [{ ...full, volumes: full.volumes.filter(({ name }) => name !== "snap0"), freeBytes: GIB }],
+  ),
+  config,
+  wish,
+  ids,
+);
+const noRoot = planFactory(
+  machine(
+    [found.disk],
+    [{ ...found.group, volumes: found.group.volumes.filter(({ name }) => name !== "lv-root") }],
+  ),
+  config,
+  wish,
+  ids,
+);
+const ofOlderVersion: Plan = {
+  ...noRoom,
+  steps: noRoom.steps.map((step) =>
+    step.kind === "rename-volumes"
+      ? {
+          ...step,
+          renames: [
+            { from: "lv-root", to: "lv-root-old" },
+            { from: "lv-root-new", to: "lv-root" },
+          ],
+        }
+      : step,
+  ),
+};
+
+for (const [title, plan, hasOld] of [
+  ["the old root is there until then", beside, true],
+  ["no room for both", noRoom, false],
+  ["there was no root", noRoot, false],
+  ["no room for both, by the journal of an older version", ofOlderVersion, false],
+] as const) {
+  test(`the new root keeps its name, however often the renaming is begun: ${title}`, () => {
+    const volumes = new Map([["lv-root-new", "new"]]);
+    if (hasOld) volumes.set("lv-root", "old");
+    for (let times = 1; times <= 3; times++) {
+      renamed(plan, volumes);
+      assert.is(volumes.get("lv-root"), "new");
+      assert.is(volumes.get("lv-root-old"), hasOld ? "old" : undefined);
+    }
+  });
+}
+
+test("an old root is renamed and removed only where there is one", () => {
+  for (const plan of [noRoom, noRoot]) {
+    assert.not.match(JSON.stringify(plan.steps), /lv-root-old/);
+  }
+});
+
 test.run();

@@ -104,9 +104,18 @@ export const VOLUMES: Part<
   },
 
   "rename-volumes": (step, plan) =>
-    step.renames.flatMap(({ from, to }) => [
+    step.renames.flatMap(({ from, to }, index) => [
       run(change(plan, "lvrename", step.group, from, to), {
-        onlyIf: lvm(plan, "lvs", `${step.group}/${from}`),
+        // What makes way for a later one does so only while that one is to come: afterwards the name is that one's.
+        onlyIf: lvm(
+          plan,
+          "lvs",
+          ...step.renames
+            .slice(index + 1)
+            .filter((later) => later.to === from)
+            .map((later) => `${step.group}/${later.from}`),
+          `${step.group}/${from}`,
+        ),
         // Done before the power failed: both names are taken, or the source is gone.
         unless: lvm(plan, "lvs", `${step.group}/${to}`),
       }),
