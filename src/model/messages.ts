@@ -136,6 +136,11 @@ export const MESSAGES = {
   "keep-nothing": (): string => "zshield.keep=nothing makes everything anew",
   "no-room-for-root": (rootBytes: number): string =>
     `the volume group has no room for a new root of ${printSize(rootBytes)}, not even without the old one`,
+  "no-room-for-backup": (freeBytes: number, leastBytes: number): string =>
+    `the volume group would have no room for a backup afterwards: ${printSize(freeBytes)} free, ` +
+    `and at least ${printSize(leastBytes)} are needed`,
+  "make-room": (group: string): string =>
+    `remove or shrink a volume of ${group} that is not needed; zshield.keep=nothing makes everything anew`,
   "no-root": (group: string, uuid: string, root: string): string =>
     `the volume group ${group} (${uuid}) has no volume ${root}`,
   "choose-default": (): string => 'choose "Recover to factory default": user and audit data stay',

@@ -22,12 +22,10 @@ import {
   type Backup,
   type Installation,
 } from "./installation.ts";
-import { coveringBytes } from "./layout.ts";
+import { coveringBytes, LEAST_BACKUP_BYTES } from "./layout.ts";
 import { holdStep } from "./keep.ts";
 import { AUDIT, BACKUP, NEW_BACKUP, ROOT } from "./volumes.ts";
 
-/** With less, a backup would be full before it is worth anything. */
-const LEAST_BYTES = 4 * EXTENT_BYTES;
 /** Enough for the moment until the old backup is gone and the new one can be made larger. */
 const MOMENT_BYTES = 64 * MIB;
 
@@ -183,14 +181,14 @@ function take({ installation, config, wish, root, freeBytes, old }: Take): {
   const { group, record } = installation;
   const { chunk, share } = config.backup;
   const covering = coveringBytes(root.sizeBytes, chunk);
-  const shared = Math.max(LEAST_BYTES, sizeOn(share, root.sizeBytes, EXTENT_BYTES));
+  const shared = Math.max(LEAST_BACKUP_BYTES, sizeOn(share, root.sizeBytes, EXTENT_BYTES));
   const fitting = (bytes: number) => (bytes >= covering ? covering : Math.min(shared, bytes));
   const finalBytes = fitting(freeBytes + (old?.sizeBytes ?? 0));
-  if (finalBytes < LEAST_BYTES) {
+  if (finalBytes < LEAST_BACKUP_BYTES) {
     throw new Refusal(
       `the volume group has no room for a backup: ${printSize(freeBytes)} are free` +
         (old ? `, ${printSize(old.sizeBytes)} with the old backup gone` : ""),
-      `remove or shrink a volume of ${group.name}; at least ${printSize(LEAST_BYTES)} are needed`,
+      `remove or shrink a volume of ${group.name}; at least ${printSize(LEAST_BACKUP_BYTES)} are needed`,
     );
   }
   const takeAs = (name: string, sizeBytes: number): Step => ({

@@ -86,6 +86,12 @@ export function planBeside({
   const oldSize = early.includes(ROOT) ? 0 : (has(ROOT)?.sizeBytes ?? 0);
   const backupSize = early.includes(BACKUP) ? 0 : (has(BACKUP)?.sizeBytes ?? 0);
   const freeInTheEnd = free - rootBytes + oldSize + backupSize;
+  if (freeInTheEnd < layout.LEAST_BACKUP_BYTES) {
+    throw new Refusal(
+      say("no-room-for-backup", Math.max(0, freeInTheEnd), layout.LEAST_BACKUP_BYTES),
+      say("make-room", name),
+    );
+  }
   const partitions = { esp: esp.uuid, group: pv.uuid };
   const keepsOldUntilSwitch = !early.includes(ROOT) && has(ROOT) !== undefined;
   const planned: Step[] = [

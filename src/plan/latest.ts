@@ -54,6 +54,13 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
     group.freeBytes + [...gone, backup].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const version = tags.version === "" ? record.document.version : tags.version;
   const sizeBytes = layout.backupBytes(root.sizeBytes, free, config.backup.chunk);
+  // A merge that goes on already has to come to its end, whatever there is room for then.
+  if (!root.merging && sizeBytes < layout.LEAST_BACKUP_BYTES) {
+    throw new Refusal(
+      say("no-room-for-backup", free, layout.LEAST_BACKUP_BYTES),
+      say("make-room", name),
+    );
+  }
   const device = `/dev/${name}/${ROOT}`;
   const fileSystem = config.volume.root["file-system"];
   const { user, audit } = config.volume;

@@ -46,6 +46,9 @@ export function planPartitions(diskBytes: number, uuids: PartitionUuids): Planne
   ];
 }
 
+/** With less, a backup would be full before it is worth anything. */
+export const LEAST_BACKUP_BYTES = 4 * EXTENT_BYTES;
+
 /** The script for sfdisk: the whole table at once, in sectors. */
 export function tableScript(
   diskUuid: string,

@@ -112,6 +112,10 @@ export const MESSAGES_ZH: Messages = {
   "keep-nothing": () => "zshield.keep=nothing 会重建整个磁盘，不保留任何数据",
   "no-room-for-root": (rootBytes) =>
     `卷组的空间不足以建立 ${printSize(rootBytes)} 的新 root 卷，即使删除旧的 root 卷也不够`,
+  "no-room-for-backup": (freeBytes, leastBytes) =>
+    `完成后卷组没有空间建立备份：剩余 ${printSize(freeBytes)}，至少需要 ${printSize(leastBytes)}`,
+  "make-room": (group) =>
+    `请删除或缩小 ${group} 中不需要的逻辑卷；zshield.keep=nothing 会重建整个磁盘，不保留任何数据`,
   "no-root": (group, uuid, root) => `卷组 ${group}（${uuid}）中没有逻辑卷 ${root}`,
   "choose-default": () => CHOOSE_DEFAULT,
   "no-backup": (disk, isBegun) =>

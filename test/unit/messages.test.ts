@@ -118,6 +118,8 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   "other-table": [[here]],
   "keep-nothing": [[]],
   "no-room-for-root": [[7 * GIB]],
+  "no-room-for-backup": [[0, 16 * MIB]],
+  "make-room": [["vgroup"]],
   "no-root": [["vgroup", "U-1", "lv-root"]],
   "choose-default": [[]],
   "no-backup": [

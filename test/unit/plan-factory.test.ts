@@ -248,13 +248,28 @@ test("installed, room only without the backup: the backup goes first and it is s
 });
 
 test("installed, room only without the old root: said to be lost before the new one is complete", () => {
-  const { disk: found, group } = installed(0);
+  const { disk: found, group } = installed(GIB);
   const small = { ...group, volumes: group.volumes.filter(({ name }) => name !== "snap0") };
   const made = plan(machine([found], [small]));
   assert.match(
     made.steps.find(({ destroys }) => destroys)?.destroys ?? "",
     /before the new one is complete/,
   );
+});
+
+test("installed, no room for a backup in the end: refused before anything is given up", () => {
+  const { disk: found, group } = installed(0);
+  const volumes = group.volumes.filter(({ name }) => name !== "snap0");
+  for (const freeBytes of [0, 12 * MIB]) {
+    const of = machine([found], [{ ...group, volumes, freeBytes }]);
+    const { message, hint } = refusal(() => plan(of));
+    assert.match(message, /no room for a backup afterwards: .* free, and at least 16 MiB/);
+    assert.match(hint, /remove or shrink a volume of vgroup.*zshield\.keep=nothing/);
+    assert.ok(kinds(plan(of, { keep: "nothing" })).includes("write-table"));
+  }
+  const some = plan(machine([found], [{ ...group, volumes, freeBytes: 16 * MIB }]));
+  const backup = some.steps.find((step) => step.kind === "take-backup");
+  assert.is(backup?.kind === "take-backup" && backup.sizeBytes, 16 * MIB);
 });
 
 test("installed, confirm=no: nobody is asked; keep=nothing: everything anew", () => {

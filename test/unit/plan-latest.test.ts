@@ -9,7 +9,7 @@ import { execute } from "../../src/execute.ts";
 import type { Action } from "../../src/model/action.ts";
 import { freshJournal, whyStuck, type Journal } from "../../src/model/journal.ts";
 import type { Disk, Machine, Volume, VolumeGroup } from "../../src/model/machine.ts";
-import { GIB } from "../../src/model/size.ts";
+import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { decide, type Decision } from "../../src/plan/decide.ts";
@@ -165,6 +165,14 @@ test("a merge that somebody else began is waited for, not looked at", () => {
   );
   assert.not.ok(kinds(plan).includes("check-backup"));
   assert.ok(kinds(plan).includes("merge-backup"));
+});
+
+test("no room for the backup that is to be taken afterwards: refused before the merge", () => {
+  const volumes = (all: readonly Volume[]) =>
+    all.map((one) => (one.name === "snap0" ? { ...one, sizeBytes: 8 * MIB } : one));
+  const said = refusal(() => latest(box({ volumes, group: { freeBytes: 4 * MIB } })));
+  assert.match(said, /no room for a backup afterwards: 12 MiB free.*16 MiB.*\n.*vgroup/);
+  assert.ok(kinds(latest(box({ volumes, group: { freeBytes: 8 * MIB } })).plan).length > 0);
 });
 
 test("two groups of one name: refused, both shown by UUID", () => {
