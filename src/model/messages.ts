@@ -133,6 +133,9 @@ export const MESSAGES = {
     "zshield.erase= with its serial number gives its content up without a question",
   "other-table": (disk: DiskIdentity): string =>
     `the partition table of ${on(disk)} is not as zshield wrote it`,
+  "cannot-keep": (disk: DiskIdentity, volumes: readonly string[]): string =>
+    `the volume group on ${on(disk)} is not as zshield made it (its name, its tags, or one of ` +
+    `${volumes.join(", ")}), and what is in it cannot be kept`,
   "keep-nothing": (): string => "zshield.keep=nothing makes everything anew",
   "no-room-for-root": (rootBytes: number): string =>
     `the volume group has no room for a new root of ${printSize(rootBytes)}, not even without the old one`,

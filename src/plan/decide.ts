@@ -51,8 +51,13 @@ export function decide(
   const { record } = content;
   const begun = content.kind === "interrupted" ? content.journal : undefined;
   const isOther = begun !== undefined && begun.plan.operation !== operation;
-  // Tests that were interrupted have changed nothing: root is whole.
-  if (begun && isOther && begun.plan.operation !== "test") throw otherIsInterrupted(disk, begun);
+  // Tests that were interrupted have changed nothing: root is whole. And where the group cannot be read, another
+  // card's factory recovery keeps what is in it only after a repair.
+  const isTorn = content.kind === "interrupted" && !content.group && record.document.version !== "";
+  const isRepairable = operation === "repair" && isTorn && begun?.plan.operation === "default";
+  if (begun && isOther && begun.plan.operation !== "test" && !isRepairable) {
+    throw otherIsInterrupted(disk, begun);
+  }
   const journal = begun && !isOther ? journalToGoOn(begun, anew) : undefined;
   if (journal) {
     const resume = operation === "test" ? resumedTest : resumed;

@@ -2,10 +2,12 @@
  * The plan for "recover to factory default". A pure function from what was found to a list of steps,
  * or a Refusal that says why not. Everything random or dated comes in as an argument.
  */
+import { Refusal } from "../errors.ts";
 import { OUR_TAG } from "../model/backup.ts";
 import { volumeSizes, type Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Machine, VolumeGroup } from "../model/machine.ts";
+import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { Plan } from "../model/step.ts";
 import { planBeside } from "./beside.ts";
 import { planFresh } from "./fresh.ts";
@@ -26,9 +28,29 @@ export function planFactory(machine: Machine, config: Config, wish: Wish, ids: I
   preconditions.checkNames(machine, disk, config.group.name);
   const content = contentOf(disk, machine);
   const group = keptGroup(content, config.group.name, wish.keep);
+  if (!group) checkUnkept(content, disk, wish);
   return group
     ? planBeside({ machine, config, ids, card, disk, group, wish, rootBytes: sizes.root })
     : planFresh({ machine, config, ids, card, disk, content, wish, sizes });
+}
+
+/**
+ * Data that is to be kept and cannot be: unasked it is never given up. A first installation (it has no version yet)
+ * holds none. @throws Refusal
+ */
+function checkUnkept(content: Content, disk: Disk, wish: Wish): void {
+  if (wish.keep === "nothing") return;
+  if (content.kind !== "ours" && content.kind !== "interrupted") return;
+  if (content.record.document.version === "") return;
+  if (!content.group) {
+    const goesOn = content.kind === "interrupted" && content.journal.plan.operation === "latest";
+    throw new Refusal(
+      say("torn", disk),
+      goesOn ? say("goes-on-by-itself", "latest") : say("repair-first"),
+    );
+  }
+  if (wish.confirm === "yes") return;
+  throw new Refusal(say("cannot-keep", disk, [USER, AUDIT]), say("keep-nothing"));
 }
 
 /** The group whose user and audit volumes stay; undefined: everything is made anew. */

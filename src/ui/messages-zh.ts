@@ -109,6 +109,8 @@ export const MESSAGES_ZH: Messages = {
   "use-erase": () =>
     "如果其中的数据可以丢弃，请用 zshield.erase= 加上该磁盘的序列号，恢复时不再询问",
   "other-table": (disk) => `${nameDisk(disk)} 的分区表已被改动，不是 zshield 写入的`,
+  "cannot-keep": (disk, volumes) =>
+    `${nameDisk(disk)} 上的卷组已被改动（名称、标签或逻辑卷 ${volumes.join("、")}），其中的数据无法保留`,
   "keep-nothing": () => "zshield.keep=nothing 会重建整个磁盘，不保留任何数据",
   "no-room-for-root": (rootBytes) =>
     `卷组的空间不足以建立 ${printSize(rootBytes)} 的新 root 卷，即使删除旧的 root 卷也不够`,

@@ -116,6 +116,7 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   "not-blank": [[here, found]],
   "use-erase": [[]],
   "other-table": [[here]],
+  "cannot-keep": [[here, ["lv-user", "lv-audit"]]],
   "keep-nothing": [[]],
   "no-room-for-root": [[7 * GIB]],
   "no-room-for-backup": [[0, 16 * MIB]],

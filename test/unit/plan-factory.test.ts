@@ -4,10 +4,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
-import type { Machine } from "../../src/model/machine.ts";
+import { freshJournal } from "../../src/model/journal.ts";
+import type { Disk, Machine, VolumeGroup } from "../../src/model/machine.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
+import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { CLAIM_BYTES, CLAIM_OFFSET_BYTES } from "../../src/model/claim.ts";
+import { decide } from "../../src/plan/decide.ts";
 import { planFactory } from "../../src/plan/factory.ts";
 import { rangesToClear } from "../../src/plan/fresh.ts";
 import type { Wish } from "../../src/plan/wish.ts";
@@ -275,6 +278,87 @@ test("installed, no room for a backup in the end: refused before anything is giv
 test("installed, confirm=no: nobody is asked; keep=nothing: everything anew", () => {
   assert.is(plan(withInstalled(5 * GIB), { confirm: "no" }).asks, false);
   assert.ok(kinds(plan(withInstalled(5 * GIB), { keep: "nothing" })).includes("write-table"));
+});
+
+for (const [title, changes] of [
+  ["the group has another name", { name: "vg0" }],
+  ["it lacks the audit volume", { volumes: "lv-audit" }],
+] as const) {
+  test(`ours, but the data cannot be kept, ${title}: asked about, and refused with nobody there`, () => {
+    const { disk: found, group } = installed(9 * GIB);
+    const volumes = group.volumes.filter(
+      ({ name }) => !("volumes" in changes) || name !== changes.volumes,
+    );
+    const name = "name" in changes ? changes.name : group.name;
+    const interruptedState = interruptedAt(planOf(found, group), {});
+    for (const state of [record(), interruptedState]) {
+      const of = machine([{ ...found, state }], [{ ...group, name, volumes }]);
+      const { message, hint } = refusal(() => plan(of, { confirm: "no" }));
+      assert.match(message, /cannot be kept/);
+      assert.match(hint, /zshield\.keep=nothing/);
+      const asked = plan(of);
+      assert.is(asked.asks, true);
+      assert.match(JSON.stringify(asked.loses), /lv-user/);
+      assert.is(plan(of, { confirm: "no", keep: "nothing" }).asks, false);
+    }
+  });
+}
+
+function planOf(found: Disk, group: VolumeGroup, keep: Wish["keep"] = "data"): Plan {
+  return plan(machine([found], [group]), { keep });
+}
+
+/** As a cut in the middle leaves it. */
+function interruptedAt(of: Plan, changes: Partial<StateRecord["document"]>): StateRecord {
+  const journal = { ...freshJournal(of), next: 8, begun: 1 };
+  const document = { ...record().document, ...changes, journal };
+  return record({ phase: "recovering", document });
+}
+
+test("interrupted, and no group can be read: repair first, and a repair is possible", () => {
+  const { disk: found, group } = installed(9 * GIB);
+  const of = machine([{ ...found, state: interruptedAt(planOf(found, group), {}) }]);
+  for (const confirm of ["yes", "no"] as const) {
+    const { message, hint } = refusal(() => plan(of, { confirm }));
+    assert.match(message, /cannot be read: the power failed/);
+    assert.match(hint, /Repair the installed system/);
+  }
+  const { plan: repair } = decide(of, config, wish, ids, { operation: "repair", anew: false });
+  assert.ok(kinds(repair).includes("restore-group"));
+  assert.is(plan(of, { confirm: "no", keep: "nothing" }).asks, false);
+});
+
+test("interrupted while the backup is put back, and no group can be read: only that goes on", () => {
+  const { disk: found, group } = installed(9 * GIB);
+  const on = machine([found], [group]);
+  const { plan: latest } = decide(on, config, wish, ids, { operation: "latest", anew: false });
+  const of = machine([{ ...found, state: interruptedAt(latest, {}) }]);
+  assert.match(refusal(() => plan(of)).hint, /without a choice.*latest/);
+  const repair = () => decide(of, config, wish, ids, { operation: "repair", anew: false });
+  assert.match(refusal(repair).message, /another recovery was interrupted/);
+});
+
+test("what has no data yet resumes with nobody there: a first installation, and one that keeps nothing", () => {
+  const { disk: found, group } = installed(9 * GIB);
+  for (const first of [plan(machine()), planOf(found, group, "nothing")]) {
+    // Neither has a version before its end; without and with its group.
+    for (const [groupUuid, groups] of [
+      ["", []],
+      [group.uuid, []],
+      [group.uuid, [group]],
+    ] as const) {
+      const state = interruptedAt(first, { version: "", groupUuid });
+      const of = machine([{ ...found, state }], groups);
+      for (const anew of [false, true]) {
+        for (const confirm of ["yes", "no"] as const) {
+          const on = { ...wish, confirm };
+          const decision = decide(of, config, on, ids, { operation: "default", anew });
+          assert.is(decision.journal === undefined, anew);
+          assert.is(anew && decision.plan.asks, false);
+        }
+      }
+    }
+  }
 });
 
 test("a partial group is not ours: asked about like foreign content", () => {
