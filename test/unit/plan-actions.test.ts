@@ -227,6 +227,31 @@ for (const [title, plan, hasOld] of [
   });
 }
 
+test("what starts the machine is switched only when the files that it names are on the disk", () => {
+  for (const plan of [fresh, beside]) {
+    const step = plan.steps.find(({ kind }) => kind === "install-boot");
+    if (!step) throw new Error("the plan installs nothing to start from");
+    const made = actionsFor(step, plan, { disk: "/dev/vda", again: false, behind: false });
+    const kinds = made.map((action) => action.do);
+    const reopened = kinds.indexOf("reopen-esp");
+    assert.ok(kinds.lastIndexOf("copy-directory") < reopened);
+    assert.ok(kinds.indexOf("copy-description") < reopened);
+    const checked = made.slice(reopened).findIndex(({ do: what }) => what === "replace-file");
+    assert.equal(kinds.slice(reopened + 1, reopened + checked), [
+      "check-files",
+      "check-files",
+      "check-files",
+    ]);
+    assert.ok(reopened + checked < kinds.indexOf("write-boot-images"));
+    // What is switched is read back from the disk, too, before the state names it.
+    assert.equal(kinds.slice(kinds.indexOf("write-boot-images") + 1), [
+      "reopen-esp",
+      "check-files",
+      "use-boot",
+    ]);
+  }
+});
+
 test("an old root is renamed and removed only where there is one", () => {
   for (const plan of [noRoom, noRoot]) {
     assert.not.match(JSON.stringify(plan.steps), /lv-root-old/);

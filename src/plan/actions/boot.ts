@@ -58,8 +58,14 @@ export const BOOT: Part<
     }));
     return [
       ...(isCard
-        ? [...copies, { do: "copy-description", card, to: `${own}/card.json` } as const]
-        : checks),
+        ? ([
+            ...copies,
+            { do: "copy-description", card, to: `${own}/card.json` },
+            // The boot sector and the EFI file name these directories: they are on the disk before.
+            { do: "reopen-esp", device: step.espDevice },
+          ] as const)
+        : []),
+      ...checks,
       {
         do: "replace-file",
         from: `${images}/BOOTX64.EFI`,
@@ -75,7 +81,7 @@ export const BOOT: Part<
         sectorBytes: step.sectorBytes,
       },
       { do: "reopen-esp", device: step.espDevice },
-      ...checks,
+      ...(isCard ? [] : checks),
       { do: "check-files", root: `${AT.esp}/EFI/BOOT`, card, part: "efi" },
       { do: "use-boot", grub: step.grub, rescue: step.rescue },
     ];
