@@ -98,6 +98,7 @@ export function planBeside({
     ...steps.planPrologue(machine, disk),
     ...steps.checks(card),
     steps.openEsp(partitions.esp),
+    ...steps.clearOldClaim(disk),
     steps.activate(name),
     ...remove.map(giveUp),
     {

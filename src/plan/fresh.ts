@@ -85,12 +85,7 @@ export function planFresh({ machine, config, ids, card, disk, content, wish, siz
       partitions,
     },
     steps.openEsp(ids.partitions.esp),
-    {
-      kind: "clear-claim",
-      // Left there, it would give the disk up unasked should its state ever be damaged.
-      title: "take the mark back, now that the journal can be found",
-      repeats: false,
-    },
+    steps.clearClaim(),
     {
       kind: "make-group",
       title: `make the volume group ${group}`,

@@ -91,6 +91,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
       // A merge that goes on already cannot be looked at, only waited for.
       ...(root.merging ? [] : [checkBackup(name, backup.name, fileSystem)]),
       steps.openEsp(esp),
+      ...steps.clearOldClaim(disk),
       steps.activate(name),
       ...gone.map((volume) => removeVolume(name, volume)),
       ...(backup.name === BACKUP ? [] : [renameTo(name, backup.name)]),

@@ -37,6 +37,7 @@ export function planRepair({ machine, config, disk, record }: Repair): Plan {
     steps: [
       ...prologue(machine, disk, origin),
       steps.openEsp(esp),
+      ...steps.clearOldClaim(disk),
       {
         kind: "restore-group",
         title: `make the volume group ${name} readable, if it is not`,

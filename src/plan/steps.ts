@@ -70,6 +70,20 @@ export function openEsp(uuid: string): Step {
   };
 }
 
+/** Left there, it would give the disk up unasked should its state ever be damaged. Once the journal can be found. */
+export function clearClaim(): Step {
+  return {
+    kind: "clear-claim",
+    title: "take the mark back, now that the journal can be found",
+    repeats: false,
+  };
+}
+
+/** A recovery that was cut right after its journal was written may have left its claim. */
+export function clearOldClaim({ claim }: Disk): Step[] {
+  return claim === undefined ? [] : [clearClaim()];
+}
+
 export function activate(group: string): Step {
   return {
     kind: "activate-group",

@@ -296,6 +296,24 @@ test("volumes that were being changed and can be read are an installation like a
   assert.ok(kinds(latest(box({ state })).plan).includes("merge-backup"));
 });
 
+test("a claim that an earlier recovery left goes with the next one, as soon as there is a journal", () => {
+  const claim = {
+    serial: "ZS-0001",
+    wwn: "",
+    sizeBytes: 20 * GIB,
+    operation: "default",
+    consent: "blank",
+    attempts: 1,
+  } as const;
+  for (const operation of ["default", "latest", "repair"] as const) {
+    const planned = (on: Machine) =>
+      kinds(decide(on, config, wish, ids, { operation, anew: false }).plan);
+    const steps = planned(box({ disk: { claim } }));
+    assert.is(steps.indexOf("clear-claim"), steps.indexOf("open-esp") + 1, operation);
+    assert.not.ok(planned(box()).includes("clear-claim"), operation);
+  }
+});
+
 test("no installation: refused, each disk with the reason", () => {
   const blank = machine();
   const said = refusal(() => latest(blank));
