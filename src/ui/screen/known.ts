@@ -48,7 +48,8 @@ interface Choosing {
 }
 
 export type Scene =
-  | { readonly kind: "wait" }
+  /** `keepsVerdict`: a password is being checked, or its next try is not due yet. */
+  | { readonly kind: "wait"; readonly keepsVerdict?: boolean }
   | ({ readonly kind: "menu" } & Choosing)
   | ({ readonly kind: "which-plan" } & Choosing)
   | ({ readonly kind: "verdict" } & Choosing)

@@ -102,7 +102,7 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
         reject(signal.reason);
         if (answer !== heed) return;
         answer = undefined;
-        known = { ...known, scene: { kind: "wait" } };
+        known = { ...known, scene: { kind: "wait", keepsVerdict: scene.kind === "secret" } };
         drawSoon();
       },
       { once: true },
@@ -219,7 +219,7 @@ export function screenFace(terminal: Terminal, t: Texts, notice = ""): Face {
       };
       const take = (wanted: Wanted) => {
         if (wanted.kind !== "secret") return undefined;
-        known = { ...known, scene: { kind: "wait" } };
+        known = { ...known, scene: { kind: "wait", keepsVerdict: true } };
         return wanted.text;
       };
       return ask(scene, take, asked?.signal);

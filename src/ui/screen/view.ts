@@ -68,7 +68,7 @@ export function view(known: Known, t: Texts): View {
     ...groundOf(known),
   };
   const body = bodyOf(known, scene, t).map(shown);
-  if (scene.kind === "code" || scene.kind === "verdict" || scene.kind === "finished") {
+  if (scene.kind === "code" || showsVerdict(scene)) {
     const { verdict, overview } = known;
     if (verdict) {
       const serial = overview?.machine.serial ?? "";
@@ -89,6 +89,7 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
   });
   switch (scene.kind) {
     case "wait":
+      if (known.verdict && showsVerdict(scene)) return verdict(known.verdict, t);
       return [{ kind: "text", text: t.waiting }, gap, machineFacts(known, t)];
     case "details":
       return [{ kind: "pages", lines: machineFacts(known, t).lines, top: scene.top }];
@@ -133,7 +134,9 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
         { kind: "pages", lines: scene.lines, top: scene.top },
       ];
     case "secret":
+      // The password is for what can be chosen: how it went is read by whoever passes by.
       return [
+        ...(known.verdict ? [...verdict(known.verdict, t), gap] : []),
         { kind: "text", text: scene.prompt, style: "strong" },
         { kind: "text", text: `> ${"*".repeat(scene.typed.length)}` },
       ];
@@ -254,9 +257,15 @@ function leftText({ secondsLeft }: Progress, t: Texts): string {
   return secondsLeft === undefined ? "" : t.left(secondsLeft);
 }
 
+/** How it went, as long as nobody has chosen anything. */
+function showsVerdict(scene: Scene): boolean {
+  if (scene.kind === "wait") return scene.keepsVerdict === true;
+  return scene.kind === "verdict" || scene.kind === "finished" || scene.kind === "secret";
+}
+
 function groundOf({ scene, verdict }: Known): { readonly ground?: Ground } {
   const report = verdict?.report;
-  if (!report || (scene.kind !== "verdict" && scene.kind !== "finished")) return {};
+  if (!report || !showsVerdict(scene)) return {};
   return { ground: report.verdict === "PASS" ? "pass" : "fail" };
 }
 
