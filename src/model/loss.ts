@@ -47,6 +47,8 @@ export const Loss = v.variant("kind", [
   /** The installed system with its settings. */
   v.strictObject({ kind: v.literal("system"), sizeBytes: Bytes }),
   v.strictObject({ kind: v.literal("backup"), timeSeconds: v.number(), sizeBytes: Bytes }),
+  /** A snapshot of root that somebody else took. */
+  v.strictObject({ kind: v.literal("snapshot"), name: Text, sizeBytes: Bytes }),
   /** What was changed in root since the backup; as many bytes as the backup had to keep for that. */
   v.strictObject({ kind: v.literal("changes"), sinceSeconds: v.number(), sizeBytes: Bytes }),
   v.strictObject({ kind: v.literal("words"), text: Text }),

@@ -151,6 +151,11 @@ export const MESSAGES = {
     `there is no backup on ${on(disk)}${isBegun ? ", only one that was never finished" : ""}`,
   "invalid-backup": (disk: DiskIdentity): string =>
     `the backup on ${on(disk)} is not valid: it overflowed, or its store is damaged, and it cannot be put back any more`,
+  "other-snapshots": (disk: DiskIdentity, names: readonly string[]): string =>
+    `the root volume on ${on(disk)} has snapshots that are not ours (${names.join(", ")}): they would be lost, ` +
+    "and there is nobody to ask",
+  "remove-snapshots": (group: string): string =>
+    `choose the recovery at the console, which asks, or remove them (lvremove ${group}/NAME)`,
   "no-boot-files": (disk: DiskIdentity, cardTrouble: string | undefined): string =>
     `${on(disk)} has no whole copy of GRUB's files and of the rescue system, and ` +
     `there is no card (${cardTrouble ?? "none was found"})`,

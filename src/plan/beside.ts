@@ -13,6 +13,7 @@ import { say } from "../model/messages.ts";
 import { printSize } from "../model/size.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { fromCard } from "./boot-source.ts";
+import { otherSnapshots } from "./installation.ts";
 import * as layout from "./layout.ts";
 import * as steps from "./steps.ts";
 import { AUDIT, BACKUP, NEW_BACKUP, NEW_ROOT, OLD_ROOT, ROOT, USER } from "./volumes.ts";
@@ -144,7 +145,11 @@ export function planBeside({
     operation: "default",
     version: card.description.version,
     disk: identityOf(disk),
-    loses: [{ kind: "system", sizeBytes: sizeOf(ROOT) }, ...(backup ? [lossOf(backup)] : [])],
+    loses: [
+      { kind: "system", sizeBytes: sizeOf(ROOT) },
+      ...(backup ? [lossOf(backup)] : []),
+      ...otherSnapshots(group).map((volume) => steps.lossOfSnapshot(volume)),
+    ],
     keeps: [
       { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
       { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },

@@ -126,6 +126,13 @@ export function newestBackup(group: VolumeGroup): Backup | undefined {
   return validBackups(group)[0] ?? backupOf(group, BACKUP);
 }
 
+/** Snapshots of root under other names: somebody else took them. */
+export function otherSnapshots({ volumes }: VolumeGroup): Volume[] {
+  return volumes.filter(
+    ({ name, origin }) => origin === ROOT && ![BACKUP, NEW_BACKUP].includes(name),
+  );
+}
+
 function whyNotWhole({ name, origin, invalid, tags }: Volume): string | undefined {
   if (origin !== ROOT) return `${name} is no snapshot of ${ROOT}`;
   if (!isFinished(tags)) return "it was never finished";

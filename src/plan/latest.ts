@@ -14,7 +14,7 @@ import { isRestoreRequested, type StateRecord } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
 import { bootOrigin, openBootFiles, type BootOrigin } from "./boot-source.ts";
-import { validBackups } from "./installation.ts";
+import { otherSnapshots, validBackups } from "./installation.ts";
 import * as layout from "./layout.ts";
 import { checkNames } from "./preconditions.ts";
 import * as steps from "./steps.ts";
@@ -52,6 +52,13 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
   const gone = [...others, ...halfMade];
   const free =
     group.freeBytes + [...gone, backup].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const strangers = otherSnapshots(group);
+  const isRequested = isRestoreRequested(record);
+  // Who asked for it in the running system was told of them there.
+  if (strangers.length > 0 && !isRequested && wish.confirm === "no") {
+    const names = strangers.map((volume) => volume.name);
+    throw new Refusal(say("other-snapshots", disk, names), say("remove-snapshots", name));
+  }
   const version = tags.version === "" ? record.document.version : tags.version;
   const sizeBytes = layout.backupBytes(root.sizeBytes, free, config.backup.chunk);
   // A merge that goes on already has to come to its end, whatever there is room for then.
@@ -71,7 +78,10 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
     operation: "latest",
     version,
     disk: identityOf(disk),
-    loses: [{ kind: "changes", sinceSeconds: tags.timeSeconds, sizeBytes: usedBytes(backup) }],
+    loses: [
+      { kind: "changes", sinceSeconds: tags.timeSeconds, sizeBytes: usedBytes(backup) },
+      ...strangers.map((volume) => steps.lossOfSnapshot(volume)),
+    ],
     keeps: [
       {
         kind: "backed-up",
@@ -82,7 +92,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
       { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
       { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },
     ],
-    asks: !isRestoreRequested(record) && wish.confirm === "yes",
+    asks: !isRequested && wish.confirm === "yes",
     group: name,
     physicalVolume: steps.byPartition(pv),
     reportVolume: AUDIT,
@@ -185,7 +195,13 @@ function checkBackup(group: string, name: string, fileSystem: "ext4"): Step {
   };
 }
 
-function removeVolume(group: string, { name, origin, tags }: Volume): Step {
+function removeVolume(group: string, volume: Volume): Step {
+  const { name, origin, tags } = volume;
+  if (origin === ROOT && ![BACKUP, NEW_BACKUP].includes(name)) {
+    // While a merge goes on, every chunk of it would be copied into this one until it overflows.
+    const what = `the snapshot ${name} of the root`;
+    return steps.removeVolume(group, name, `remove ${what}`, what);
+  }
   return {
     kind: "remove-volume",
     title:

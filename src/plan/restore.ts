@@ -6,7 +6,7 @@ import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
 import { atRest, isRestoreRequested, type StateRecord } from "../model/state.ts";
 import { printTime } from "../model/text.ts";
-import type { Installation } from "./installation.ts";
+import { otherSnapshots, type Installation } from "./installation.ts";
 import { validBackup } from "./keep.ts";
 
 export interface Restore {
@@ -36,6 +36,9 @@ export function planRestore(installation: Installation, config: Config): Restore
     record: { ...record, sequence: record.sequence + 1, phase: "requested", operation: "latest" },
     loses: [
       `every change of the system (root, /boot) since ${printTime(tags.timeSeconds)} (${tags.reason})`,
+      ...otherSnapshots(installation.group).map(
+        ({ name }) => `${name}, a snapshot of root that is not ours`,
+      ),
     ],
     keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
   };

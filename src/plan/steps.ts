@@ -5,7 +5,8 @@ import { printBackupTags } from "../model/backup.ts";
 import { digestOfCard } from "../model/card.ts";
 import type { Config } from "../model/config.ts";
 import type { Ids } from "../model/ids.ts";
-import type { Card, Disk, Machine } from "../model/machine.ts";
+import type { Loss } from "../model/loss.ts";
+import type { Card, Disk, Machine, Volume } from "../model/machine.ts";
 import { printSize } from "../model/size.ts";
 import type { Step } from "../model/step.ts";
 import type { BootOrigin } from "./boot-source.ts";
@@ -185,6 +186,15 @@ export function switchRoot(group: string, name: string): Step {
     group,
     name,
   };
+}
+
+/** `destroys`: what people lose by it. */
+export function removeVolume(group: string, name: string, title: string, destroys: string): Step {
+  return { kind: "remove-volume", title, repeats: false, destroys, group, name };
+}
+
+export function lossOfSnapshot({ name, sizeBytes }: Volume): Loss {
+  return { kind: "snapshot", name, sizeBytes };
 }
 
 export function takeBackup(

@@ -124,6 +124,10 @@ export const MESSAGES_ZH: Messages = {
     `${nameDisk(disk)} 上没有备份${isBegun ? "，只有一个未完成的备份" : ""}`,
   "invalid-backup": (disk) =>
     `${nameDisk(disk)} 上的备份无效：快照空间已写满或已损坏，无法再恢复到该备份`,
+  "other-snapshots": (disk, names) =>
+    `${nameDisk(disk)} 上的 root 卷有不是 zshield 建立的快照（${names.join("、")}），恢复会丢失这些快照，而此时不询问`,
+  "remove-snapshots": (group) =>
+    `请在控制台选择恢复，开始前会先询问；或删除这些快照（lvremove ${group}/NAME）`,
   "no-boot-files": (disk, trouble) =>
     `${nameDisk(disk)} 上没有完整的 GRUB 文件和救援系统，也没有恢复卡` +
     `（${trouble === undefined ? "未找到" : nameRecorded(trouble)}）`,

@@ -148,6 +148,8 @@ export const EN = {
         return `the installed system with its settings (the root volume${sized(loss.sizeBytes)})`;
       case "backup":
         return `the last backup (${printTime(loss.timeSeconds)}${sized(loss.sizeBytes)})`;
+      case "snapshot":
+        return `${loss.name}, a snapshot of the root volume that is not ours (${printSize(loss.sizeBytes)})`;
       case "changes":
         return (
           `everything that was changed in the system (the root volume) since ` +

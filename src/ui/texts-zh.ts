@@ -138,6 +138,8 @@ export const ZH: Texts = {
         return `已安装的系统及其设置（root 卷${sized(loss.sizeBytes)}）`;
       case "backup":
         return `最近的备份（${nameTime(loss.timeSeconds)}${sized(loss.sizeBytes)}）`;
+      case "snapshot":
+        return `${loss.name}：不是 zshield 建立的 root 卷快照（${printSize(loss.sizeBytes)}）`;
       case "changes":
         return (
           `${sinceOf(loss.sinceSeconds)}系统（root 卷）中的全部改动` +

@@ -128,6 +128,8 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
     [here, false],
   ],
   "invalid-backup": [[here]],
+  "other-snapshots": [[here, ["before-migration"]]],
+  "remove-snapshots": [["vgroup"]],
   "no-boot-files": [
     [here, undefined],
     [here, "xyzzy"],

@@ -238,6 +238,23 @@ test("installed, with room: a new root beside the old one; user and audit stay",
   ]);
 });
 
+test("installed, a snapshot of root that is not ours goes with it, and it is said", () => {
+  const { disk: found, group } = installed(5 * GIB);
+  const [, snapshot, ...others] = group.volumes;
+  if (!snapshot) throw new Error("the example has no backup");
+  const volumes = [
+    ...group.volumes.slice(0, 2),
+    ...others,
+    { ...snapshot, name: "before-migration" },
+  ];
+  const { loses } = plan(machine([found], [{ ...group, volumes }]));
+  assert.equal(
+    loses.map(({ kind }) => kind),
+    ["system", "backup", "snapshot"],
+  );
+  assert.equal(loses.at(-1), { kind: "snapshot", name: "before-migration", sizeBytes: 4 * GIB });
+});
+
 test("installed, nothing is lost before the switch when there is room", () => {
   const made = plan(withInstalled(5 * GIB));
   const first = made.steps.findIndex(({ destroys }) => destroys !== undefined);

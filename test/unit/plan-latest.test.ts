@@ -13,6 +13,8 @@ import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { decide, type Decision } from "../../src/plan/decide.ts";
+import { neededInstallation } from "../../src/plan/installation.ts";
+import { planRestore } from "../../src/plan/restore.ts";
 import type { Wish } from "../../src/plan/wish.ts";
 import { EN } from "../../src/ui/texts-en.ts";
 import { config, ids, installed, machine, record, wish } from "./example.ts";
@@ -157,6 +159,36 @@ test("a newer one that is not valid or was never finished does not count, and go
     assert.is(merge?.kind === "merge-backup" && merge.name, "snap0");
     assert.not.ok(kinds(plan).includes("rename-volumes"));
   }
+});
+
+test("a snapshot of root that is not ours: said to be lost, and never removed unasked", () => {
+  const volumes = (all: readonly Volume[]) => [...all, snapshot("before-migration", { tags: [] })];
+  const { plan } = latest(box({ volumes }));
+  assert.match(
+    plan.loses.map(EN.loss).join("\n"),
+    /before-migration, a snapshot .* not ours \(4 GiB\)/,
+  );
+  const gone = plan.steps.filter(({ kind }) => kind === "remove-volume");
+  assert.equal(
+    gone.map(({ title, destroys }) => [title, destroys]),
+    [
+      [
+        "remove the snapshot before-migration of the root",
+        "the snapshot before-migration of the root",
+      ],
+    ],
+  );
+  const unasked = refusal(() => latest(box({ volumes }), { confirm: "no" }));
+  assert.match(unasked, /not ours \(before-migration\).*nobody to ask\n.*lvremove vgroup/);
+});
+
+test("a snapshot of root that is not ours: who asks for it in the running system is told there", () => {
+  const volumes = (all: readonly Volume[]) => [...all, snapshot("before-migration", { tags: [] })];
+  const { loses } = planRestore(neededInstallation(box({ volumes })), config);
+  assert.match(loses.join("\n"), /before-migration, a snapshot of root that is not ours/);
+  const { plan } = latest(box({ volumes, state: { phase: "requested", operation: "latest" } }));
+  assert.is(plan.asks, false);
+  assert.match(plan.loses.map(EN.loss).join("\n"), /before-migration/);
 });
 
 test("a merge that somebody else began is waited for, not looked at", () => {
