@@ -311,7 +311,7 @@ test("network: a port is set up without a word of IPv6, waited for, and set down
     seen.push(readFileSync(flags, "utf8"));
     writeFileSync(carrier, "1");
   }, 100);
-  const ports = await readNetwork({ links: 1 }, { top, waitMs: 700, load: async () => undefined });
+  const ports = await readNetwork({ links: 1 }, { top, waitMs: 5000, load: async () => undefined });
   clearTimeout(timer);
   assert.equal(seen, ["0x1003"]);
   assert.is(ports[0]?.link, true);

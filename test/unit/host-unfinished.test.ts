@@ -102,8 +102,8 @@ test("who is dead, and of whom nothing can be known", async () => {
     [false, ["00000000", boot, String(ended.pid), start]],
     [false, ["00000000", "00000000", String(ended.pid), start]],
   ];
-  // It ended, and its parent never asks: its number stays.
-  const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec sleep 20"], { stdout: "pipe" });
+  // It ended, and its parent never asks: its number stays. It outlives the shell, which would ask.
+  const parent = Bun.spawn(["sh", "-c", "sleep 0.5 & echo $!; exec sleep 20"], { stdout: "pipe" });
   const { value } = await parent.stdout.getReader().read();
   const unasked = new TextDecoder().decode(value).trim();
   const statOf = () => readFileSync(`/proc/${unasked}/stat`, "latin1").split(" ");
