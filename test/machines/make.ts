@@ -12,7 +12,7 @@ import { successOf } from "../../src/model/result.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import { planFactory } from "../../src/plan/factory.ts";
-import { config, description, ids, wish } from "../unit/example.ts";
+import { config, description, disk as exampleDisk, ids, wish } from "../unit/example.ts";
 
 const BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649";
 const ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
@@ -24,25 +24,7 @@ const signature = (type: string, offsetBytes: number, uuid = "", label = ""): Si
 };
 const GPT = [signature("PMBR", 510), signature("gpt", 512)];
 
-function disk(changes: Partial<Disk> = {}): Disk {
-  return {
-    path: "/dev/vda",
-    model: "",
-    serial: "ZS-0001",
-    wwn: "",
-    sizeBytes: 20 * GIB,
-    transport: "virtio",
-    logicalSectorBytes: 512,
-    removable: false,
-    readOnly: false,
-    inUse: [],
-    table: "none",
-    partitions: [],
-    signatures: [],
-    blank: true,
-    ...changes,
-  };
-}
+const disk = (changes: Partial<Disk> = {}) => exampleDisk({ model: "", ...changes });
 
 function partition(
   path: string,

@@ -14,7 +14,8 @@ import { parseMachine } from "../../src/model/machine-schema.ts";
 import type { Face } from "../../src/ui/face.ts";
 import { openFaces } from "../../src/ui/faces.ts";
 import { VERSION } from "../../src/version.ts";
-import { IDS, simulate } from "./simulate.ts";
+import { ids } from "../unit/example.ts";
+import { simulate } from "./simulate.ts";
 
 const USAGE = `npm run demo:screen -- [--machine NAME|FILE.json] [--operation menu|default|latest|repair|test]
   [--lang en|zh] [--ui screen|plain] [--cmdline "zshield.keep=nothing …"] [--speed N]
@@ -54,7 +55,8 @@ async function main(): Promise<void> {
     readMachine: async () => machine,
     readDisks: async () => machine.disks,
     pause: async () => undefined,
-    makeIds: () => IDS,
+    // The same in every run, so that captures can be compared.
+    makeIds: () => ids,
     perform: (decision, on) =>
       simulate(decision, on, {
         speed: Number(values.speed),

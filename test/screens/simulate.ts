@@ -4,7 +4,6 @@
  */
 import { Refusal, StepError } from "../../src/errors.ts";
 import { quote } from "../../src/host/command.ts";
-import type { Ids } from "../../src/model/ids.ts";
 import { say } from "../../src/model/messages.ts";
 import { MIB } from "../../src/model/size.ts";
 import type { TestOutcome } from "../../src/model/factory.ts";
@@ -14,6 +13,7 @@ import { actionsFor } from "../../src/plan/actions.ts";
 import type { Decision } from "../../src/plan/decide.ts";
 import { factoryReport, resultOfTests } from "../../src/plan/factory-report.ts";
 import { describeAction, isQuiet } from "../../src/plan/describe.ts";
+import { ids } from "../unit/example.ts";
 import type { Progress } from "../../src/commands/flow.ts";
 
 export interface Simulation {
@@ -25,22 +25,6 @@ export interface Simulation {
   /** The factory test that fails. */
   readonly failTest?: string | undefined;
 }
-
-/** The same in every run, so that captures can be compared. */
-export const IDS: Ids = {
-  diskUuid: "d0000000-0000-4000-8000-000000000000",
-  partitions: {
-    biosBoot: "d1000000-0000-4000-8000-000000000000",
-    esp: "d2000000-0000-4000-8000-000000000000",
-    group: "d3000000-0000-4000-8000-000000000000",
-  },
-  espVolumeId: "5a530001",
-  rootUuid: "e1000000-0000-4000-8000-000000000000",
-  userUuid: "e2000000-0000-4000-8000-000000000000",
-  auditUuid: "e3000000-0000-4000-8000-000000000000",
-  machineId: "0123456789abcdef0123456789abcdef",
-  nowSeconds: 1_790_000_000,
-};
 
 const LOOKS = ["protect-disks", "open-golden", "open-boot-files", "check-golden", "check-card"];
 const BYTES_PER_SECOND = 100 * MIB;
@@ -95,7 +79,7 @@ export async function simulate(
   const result = successOf(plan, disk, { steps, peakMemoryBytes: 0 });
   if (plan.operation !== "test") return result;
   const report = factoryReport({
-    ...{ machine, plan, disk, endedAt: IDS.nowSeconds, lastResult: undefined, outputs: {} },
+    ...{ machine, plan, disk, endedAt: ids.nowSeconds, lastResult: undefined, outputs: {} },
     tests: plan.steps.flatMap((step) =>
       step.kind === "factory-test" ? [simulateTest(step.test.name, failTest)] : [],
     ),

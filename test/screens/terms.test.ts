@@ -9,10 +9,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openCanvas } from "../../src/ui/screen/canvas.ts";
 import { draw, type Charset, type Row } from "../../src/ui/screen/draw.ts";
-import { hasTerminfo, type Terminal } from "../../src/ui/screen/terminal.ts";
+import { hasTerminfo } from "../../src/ui/screen/terminal.ts";
 import { view } from "../../src/ui/screen/view.ts";
 import { textsOf, type Language } from "../../src/ui/texts.ts";
 import { known, SCENES } from "../unit/screen-example.ts";
+import { fakeTerminal } from "../unit/terminal-example.ts";
 import { inTerminal } from "./tmux.ts";
 
 const SIZE = { columns: 80, rows: 24 };
@@ -20,19 +21,8 @@ const SIZE = { columns: 80, rows: 24 };
 /** What was sent for these scenes, one after the other, and what each of them should look like. */
 function send(term: string, charset: Charset, language: Language) {
   let sent = "";
-  const terminal: Terminal = {
-    name: "file",
-    abilities: { term, charset, chinese: language === "zh", colour: term !== "vt100" },
-    isAnswered: true,
-    size: () => SIZE,
-    write: (text) => void (sent += text),
-    pending: () => 0,
-    onData: () => undefined,
-    onResize: () => undefined,
-    askSize: () => undefined,
-    drain: async () => undefined,
-    close: () => undefined,
-  };
+  const abilities = { term, charset, chinese: language === "zh", colour: term !== "vt100" };
+  const terminal = fakeTerminal(abilities, SIZE, (text) => void (sent += text));
   const canvas = openCanvas(terminal);
   const shots = Object.values(SCENES).map((scene) => {
     const rows = draw(view(known(scene), textsOf(language)), SIZE, charset);

@@ -3,6 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { claimFor } from "../../src/model/claim.ts";
 import { Refusal } from "../../src/errors.ts";
 import { freshJournal } from "../../src/model/journal.ts";
 import type { Disk, Machine, VolumeGroup } from "../../src/model/machine.ts";
@@ -399,14 +400,7 @@ test("a group of the same name on another disk is refused", () => {
 });
 
 test("a claim: goes on without asking", () => {
-  const claim = {
-    serial: "ZS-0001",
-    wwn: "",
-    sizeBytes: 20 * GIB,
-    operation: "default",
-    consent: "blank",
-    attempts: 1,
-  } as const;
+  const claim = claimFor(disk(), "blank", 1);
   assert.is(plan(machine([disk({ blank: "data at 2 MiB", claim })])).asks, false);
 });
 

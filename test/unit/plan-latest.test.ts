@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { claimFor } from "../../src/model/claim.ts";
 import { Refusal } from "../../src/errors.ts";
 import { execute } from "../../src/execute.ts";
 import type { Action } from "../../src/model/action.ts";
@@ -17,7 +18,7 @@ import { neededInstallation } from "../../src/plan/installation.ts";
 import { planRestore } from "../../src/plan/restore.ts";
 import type { Wish } from "../../src/plan/wish.ts";
 import { EN } from "../../src/ui/texts-en.ts";
-import { config, ids, installed, machine, record, wish } from "./example.ts";
+import { config, disk, ids, installed, machine, record, wish } from "./example.ts";
 
 const found = installed(5 * GIB);
 const BOOT_FILES = {
@@ -329,14 +330,7 @@ test("volumes that were being changed and can be read are an installation like a
 });
 
 test("a claim that an earlier recovery left goes with the next one, as soon as there is a journal", () => {
-  const claim = {
-    serial: "ZS-0001",
-    wwn: "",
-    sizeBytes: 20 * GIB,
-    operation: "default",
-    consent: "blank",
-    attempts: 1,
-  } as const;
+  const claim = claimFor(disk(), "blank", 1);
   for (const operation of ["default", "latest", "repair"] as const) {
     const planned = (on: Machine) =>
       kinds(decide(on, config, wish, ids, { operation, anew: false }).plan);

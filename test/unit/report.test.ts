@@ -403,16 +403,20 @@ test("files: below directories, once each, no link is followed, bounds hold", ()
   }
 });
 
+const MYSELF = process.geteuid?.() ?? 0;
+
+/** Root may read whatever the mode says. */
+const becomeNobody = () => MYSELF === 0 && process.seteuid?.(65_534);
+const becomeMyself = () => process.seteuid?.(MYSELF);
+
 test("files: a directory that cannot be read is refused by name, lost+found is passed over, the rest counts", () => {
   const folder = mkdtempSync(join(tmpdir(), "zshield-reports-"));
-  const me = process.geteuid?.() ?? 0;
   try {
     for (const name of ["lost+found", "locked", "open"]) mkdirSync(join(folder, name));
     writeFileSync(join(folder, "open/1.json"), printFactoryReport(factoryReport()));
     for (const name of ["lost+found", "locked"]) chmodSync(join(folder, name), 0);
     chmodSync(folder, 0o755);
-    // Root may read whatever the mode says.
-    if (me === 0) process.seteuid?.(65_534);
+    becomeNobody();
     const { boxes, refused } = gather(readReportFiles([folder]));
     assert.is(boxes.length, 1);
     assert.equal(
@@ -423,7 +427,7 @@ test("files: a directory that cannot be read is refused by name, lost+found is p
     assert.equal([named.boxes.length, named.refused], [1, refused]);
     assert.match(refused[0]?.reason ?? "", /^it cannot be read: .*EACCES/);
   } finally {
-    process.seteuid?.(me);
+    becomeMyself();
     rmSync(folder, { recursive: true, force: true });
   }
 });
@@ -455,7 +459,6 @@ test("files: names that are not UTF-8 are found like any other", () => {
 
 test("files: a directory that may be listed and not entered is refused by name", () => {
   const folder = mkdtempSync(join(tmpdir(), "zshield-reports-"));
-  const me = process.geteuid?.() ?? 0;
   try {
     for (const name of ["listed", "open"]) mkdirSync(join(folder, name));
     for (const name of ["listed/1", "listed/2", "open/1"]) {
@@ -463,7 +466,7 @@ test("files: a directory that may be listed and not entered is refused by name",
     }
     chmodSync(join(folder, "listed"), 0o644);
     chmodSync(folder, 0o755);
-    if (me === 0) process.seteuid?.(65_534);
+    becomeNobody();
     const { boxes, refused } = gather(readReportFiles([folder]));
     assert.is(boxes.length, 1);
     assert.equal(
@@ -472,7 +475,7 @@ test("files: a directory that may be listed and not entered is refused by name",
     );
     assert.match(refused[0]?.reason ?? "", /^it cannot be entered: .*EACCES/);
   } finally {
-    process.seteuid?.(me);
+    becomeMyself();
     chmodSync(join(folder, "listed"), 0o755);
     rmSync(folder, { recursive: true, force: true });
   }

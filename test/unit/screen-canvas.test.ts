@@ -5,7 +5,8 @@ import { Terminal as Emulator } from "@xterm/headless";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openCanvas } from "../../src/ui/screen/canvas.ts";
-import type { Abilities, Terminal } from "../../src/ui/screen/terminal.ts";
+import type { Abilities } from "../../src/ui/screen/terminal.ts";
+import { fakeTerminal } from "./terminal-example.ts";
 
 const SIZE = { columns: 40, rows: 8 };
 const VT: Abilities = { term: "linux", charset: "blocks", chinese: false, colour: true };
@@ -14,17 +15,7 @@ const XTERM: Abilities = { ...VT, term: "xterm", chinese: true };
 /** The first row, as the terminal has it when it has drawn `texts` one after the other. */
 async function shown(abilities: Abilities, ...texts: string[]): Promise<string> {
   let sent = "";
-  const terminal: Terminal = {
-    ...{ name: "file", abilities, isAnswered: true },
-    size: () => SIZE,
-    write: (text) => void (sent += text),
-    pending: () => 0,
-    onData: () => undefined,
-    onResize: () => undefined,
-    askSize: () => undefined,
-    drain: async () => undefined,
-    close: () => undefined,
-  };
+  const terminal = fakeTerminal(abilities, SIZE, (text) => void (sent += text));
   const canvas = openCanvas(terminal);
   for (const text of texts) canvas.show([[{ text, style: "plain" }]]);
   // Both the kernel's console and this one go two columns on for a wide character.

@@ -7,9 +7,9 @@ import * as assert from "uvu/assert";
 import { makeGate } from "../../src/commands/gate.ts";
 import type { Verdict } from "../../src/ui/screen/known.ts";
 import { screenFace } from "../../src/ui/screen/screen-face.ts";
-import type { Terminal } from "../../src/ui/screen/terminal.ts";
 import { textsOf } from "../../src/ui/texts.ts";
 import { known, SCENES, success, testVerdict } from "./screen-example.ts";
+import { fakeTerminal } from "./terminal-example.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 const PROMPT = /Type the rescue password and press Enter:/;
@@ -19,18 +19,13 @@ const DEAF_MS = 800;
 function openScreen() {
   const drawn = new Emulator({ cols: SIZE.columns, rows: SIZE.rows, allowProposedApi: true });
   let press: (keys: string) => void = () => undefined;
-  const terminal: Terminal = {
-    ...{ name: "file", isAnswered: true },
-    abilities: { term: "xterm", charset: "blocks", chinese: true, colour: true },
-    size: () => SIZE,
-    write: (text) => drawn.write(text),
-    pending: () => 0,
-    onData: (take) => void (press = take),
-    onResize: () => undefined,
-    askSize: () => undefined,
-    drain: async () => undefined,
-    close: () => undefined,
-  };
+  const abilities = { term: "xterm", charset: "blocks", chinese: true, colour: true } as const;
+  const terminal = fakeTerminal(
+    abilities,
+    SIZE,
+    (text) => drawn.write(text),
+    (take) => void (press = take),
+  );
   const line = (row: number) => drawn.buffer.active.getLine(row);
   const text = () =>
     Array.from({ length: SIZE.rows }, (_, row) => line(row)?.translateToString(true)).join("\n");
