@@ -59,9 +59,12 @@ export class Failure extends Error {
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly words: Words;
-  constructor(words: Words, cause?: unknown) {
+  /** What to do; absent: the same again. */
+  readonly hintWords: Words | undefined;
+  constructor(words: Words, cause?: unknown, hint?: Words) {
     super(english(words), { cause });
     this.words = words;
+    this.hintWords = hint;
   }
 }
 

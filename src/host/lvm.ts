@@ -7,6 +7,8 @@ import { realpath } from "node:fs/promises";
 import * as v from "valibot";
 import { parseDocument } from "../model/document.ts";
 import type { Volume, VolumeGroup } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
+import type { Message } from "../words.ts";
 import { query } from "./command.ts";
 
 /** For every call of LVM: no devices file, no daemons, no events, no copies of metadata in /etc. */
@@ -155,7 +157,7 @@ function toVolume(row: Row<"lv">): Volume {
     origin: withoutBrackets(row.origin),
     active: row.lv_active.startsWith("active") || !/[-X]/.test(state),
     // `S` is the snapshot that is being merged into another volume.
-    merging: /^O/.test(row.lv_attr) || (row.lv_merging && !/^S/.test(row.lv_attr)),
+    merging: isMergedInto(row.lv_attr) || (row.lv_merging && !/^S/.test(row.lv_attr)),
     invalid: row.lv_snapshot_invalid || /[ISmM]/.test(state),
     ...(row.data_percent === undefined ? {} : { dataPercent: row.data_percent }),
   };
@@ -241,6 +243,21 @@ function withoutRemarks(text: string): string {
     .split("\n")
     .filter((line) => !/^\s*Retrying metadata scan\.\s*$/.test(line))
     .join("\n");
+}
+
+/**
+ * Why a volume is not the whole root: of its UUID and lv_attr as `lvs` prints them, "" where it is not there.
+ * `recorded`: GRUB's name of the root in state/, which ends with the UUID. Pure.
+ */
+export function whyNotRoot(volume: string, text: string, recorded: string): Message | undefined {
+  const [uuid = "", attributes = ""] = text.trim().split(/\s+/);
+  if (uuid === "" || !recorded.endsWith(`/${uuid}`)) return say("other-root", volume);
+  return isMergedInto(attributes) ? say("merge-open", volume) : undefined;
+}
+
+/** A snapshot is being merged into the volume with this lv_attr. */
+function isMergedInto(attributes: string): boolean {
+  return attributes.startsWith("O");
 }
 
 /** One field of one group or volume on that device, as LVM prints it. @throws CommandError */

@@ -14,7 +14,7 @@ import {
   type CardDescription,
   type CardPart,
 } from "../model/card.ts";
-import { Fault, Refusal } from "../errors.ts";
+import { CommandError, Fault, Refusal } from "../errors.ts";
 import { CLAIM_OFFSET_BYTES, claimFor, printClaim } from "../model/claim.ts";
 import type { DiskIdentity } from "../model/machine.ts";
 import { say } from "../model/messages.ts";
@@ -30,7 +30,7 @@ import { makeEsp, openEsp, reopenEsp } from "./esp.ts";
 import { openGolden } from "./golden.ts";
 import { checkBootable } from "./bootable.ts";
 import { checkFileSystem, mountRepaired } from "./file-system.ts";
-import { lvmField } from "./lvm.ts";
+import { lvmField, whyNotRoot } from "./lvm.ts";
 import { restoreMetadata, saveMetadata } from "./lvm-metadata.ts";
 import { merge } from "./merge.ts";
 import { mount, runInRoot, succeeds, unmount } from "./mounts.ts";
@@ -281,6 +281,18 @@ const TABLE: Table = {
 
   async "check-filesystem"({ look, repair }, { log }) {
     await checkFileSystem(look, repair, log);
+  },
+
+  async "check-root-volume"({ volume }, { plan, recordAfterStep }) {
+    const text = await lvmField(plan.physicalVolume, "lvs", "lv_uuid,lv_attr", volume).catch(
+      (error: unknown) => {
+        // What LVM says to a name that it does not know.
+        if (error instanceof CommandError && error.outcome.kind === "exit") return "";
+        throw error;
+      },
+    );
+    const why = whyNotRoot(volume, text, recordAfterStep().root);
+    if (why) throw new Fault(why, undefined, say("choose-default"));
   },
 
   async "check-bootable"({ root }, { log }) {

@@ -183,6 +183,8 @@ export type Action =
       readonly look: readonly string[];
       readonly repair: readonly string[];
     }
+  /** Fails unless the volume is the root that `state/` names, and no merge into it is open. */
+  | { readonly do: "check-root-volume"; readonly volume: string }
   /** A kernel with its initramfs and its modules, and a configuration of GRUB, below `root`. */
   | { readonly do: "check-bootable"; readonly root: string }
   /** One factory test, unless it has ended before; what came of it is kept in the record. */

@@ -206,6 +206,13 @@ export const MESSAGES = {
   "half-merged": (name: string, why: string): string =>
     `the merge of ${name} failed (${why}): the root is half of the backup and half of what it was; ` +
     'only "Recover to factory default" makes it whole',
+  "merge-open": (root: string): string =>
+    `a backup was being put back into ${root}, and that has not come to its end: the root is half of the backup ` +
+    "and half of what it was",
+  "choose-latest": (): string => 'choose "Recover to latest backup", which brings that to its end',
+  "other-root": (root: string): string =>
+    `${root} is not the root that the machine is to start from: a factory recovery was cut while it changed the ` +
+    "old one for the new one",
   "merge-stands-still": (name: string, minutes: number): string =>
     `the merge of ${name} got no further in ${minutes} minutes`,
   "goes-on": (): string => "start the same recovery again: it goes on where it stopped",

@@ -52,7 +52,8 @@ export function decide(
   const begun = content.kind === "interrupted" ? content.journal : undefined;
   const isOther = begun !== undefined && begun.plan.operation !== operation;
   // Tests that were interrupted have changed nothing: root is whole. And where the group cannot be read, another
-  // card's factory recovery keeps what is in it only after a repair.
+  // card's factory recovery keeps what is in it only after a repair: that makes the group readable, and is refused where
+  // the root in it is not whole.
   const isTorn = content.kind === "interrupted" && !content.group && record.document.version !== "";
   const isRepairable = operation === "repair" && isTorn && begun?.plan.operation === "default";
   if (begun && isOther && begun.plan.operation !== "test" && !isRepairable) {
@@ -69,8 +70,11 @@ export function decide(
   return { plan, disk, machine, record: from, journal: undefined, claimAttempts: 1 };
 
   function planInstalled(): Plan {
-    if (operation === "repair") return planRepair({ machine, config, disk, record });
     const group = content.kind === "torn" ? undefined : content.group;
+    if (operation === "repair") {
+      const isInterrupted = content.kind === "interrupted";
+      return planRepair({ machine, config, disk, record, group, isInterrupted });
+    }
     if (!group) throw torn(disk);
     return operation === "test"
       ? planTest({ machine, config, disk, record, group })

@@ -98,6 +98,8 @@ export function describeAction(action: Action, quote: Quote): string[] {
       ];
     case "check-filesystem":
       return [quote(action.look), `# only if that finds faults: ${quote(action.repair)}`];
+    case "check-root-volume":
+      return [`check that ${action.volume} is the root of state/, and no merge into it is open`];
     case "check-bootable":
       return [`check that ${action.root} holds a kernel with its initramfs and modules`];
     case "learn-group":

@@ -2,9 +2,11 @@
  * The plan for "repair the installed system": the volume group readable again where the power failed while
  * LVM wrote, GRUB and the rescue system as they should be. Loses nothing, so nobody is asked. Pure.
  */
+import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
-import type { Disk, Machine } from "../model/machine.ts";
+import type { Disk, Machine, VolumeGroup } from "../model/machine.ts";
 import { identityOf } from "../model/machine.ts";
+import { say } from "../model/messages.ts";
 import type { StateRecord } from "../model/state.ts";
 import type { Plan } from "../model/step.ts";
 import { bootOrigin } from "./boot-source.ts";
@@ -17,11 +19,19 @@ interface Repair {
   readonly config: Config;
   readonly disk: Disk;
   readonly record: StateRecord;
+  /** Absent where it cannot be read; then the step that looks at the root tells what becomes of it. */
+  readonly group: VolumeGroup | undefined;
+  /** Another recovery of the disk was cut, and does not go on. */
+  readonly isInterrupted: boolean;
 }
 
 /** @throws Refusal */
-export function planRepair({ machine, config, disk, record }: Repair): Plan {
+export function planRepair({ machine, config, disk, record, group, isInterrupted }: Repair): Plan {
   const name = config.group.name;
+  if (group?.volumes.some((volume) => volume.name === ROOT && volume.merging)) {
+    const hint = say(isInterrupted ? "choose-default" : "choose-latest");
+    throw new Refusal(say("merge-open", `/dev/${name}/${ROOT}`), hint);
+  }
   const origin = bootOrigin(machine, disk);
   const { esp, pv } = partitionsOf(disk);
   return {

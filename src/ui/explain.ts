@@ -1,7 +1,7 @@
 /*
  * An error in words: what happened, what state the machine is in, what to do. Pure.
  */
-import { CommandError, Failure, Refusal, StepError, messageOf, wordsOf } from "../errors.ts";
+import { CommandError, Failure, Fault, Refusal, StepError, messageOf, wordsOf } from "../errors.ts";
 import { say } from "../model/messages.ts";
 import { english, type Words } from "../words.ts";
 import { EN } from "./texts-en.ts";
@@ -26,11 +26,7 @@ export function explain(
 ): Explanation {
   if (error instanceof StepError) {
     const { cause, changed, index, total, title } = error;
-    const hint = changed
-      ? cause instanceof Refusal
-        ? cause.hintWords
-        : say("goes-on")
-      : say("correct-cause");
+    const hint = changed ? (hintOf(cause) ?? say("goes-on")) : say("correct-cause");
     return {
       outcome: changed ? "failed" : "refused",
       changed,
@@ -85,6 +81,10 @@ export function explain(
     ],
     said,
   };
+}
+
+function hintOf(cause: unknown): Words | undefined {
+  return cause instanceof Refusal || cause instanceof Fault ? cause.hintWords : undefined;
 }
 
 /** A failure that something else is told with. */

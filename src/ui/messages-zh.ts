@@ -169,6 +169,10 @@ export const MESSAGES_ZH: Messages = {
   "half-merged": (name, why) =>
     `写回备份 ${name} 失败（内核报告 ${why}）：root 卷一半是备份的内容，一半是原来的内容；` +
     "只有“恢复出厂设置”能使其完整",
+  "merge-open": (root) =>
+    `把备份写回 ${root} 的过程没有完成：root 卷一半是备份的内容，一半是原来的内容`,
+  "choose-latest": () => "请选择“恢复到最近的备份”，它会完成这一过程",
+  "other-root": (root) => `${root} 不是本机要启动的 root 卷：恢复出厂设置在更换新旧 root 卷时断电`,
   "merge-stands-still": (name, minutes) => `写回备份 ${name} 已有 ${minutes} 分钟没有进展`,
   "goes-on": () => "请再次开始同一恢复，它会从中断处继续",
   "correct-cause": () => "请排除原因，然后重新开始",

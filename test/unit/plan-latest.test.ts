@@ -5,11 +5,14 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { claimFor } from "../../src/model/claim.ts";
-import { Refusal } from "../../src/errors.ts";
+import { Fault, Refusal } from "../../src/errors.ts";
 import { execute } from "../../src/execute.ts";
+import { quote } from "../../src/host/command.ts";
+import { whyNotRoot } from "../../src/host/lvm.ts";
 import type { Action } from "../../src/model/action.ts";
 import { freshJournal, whyStuck, type Journal } from "../../src/model/journal.ts";
 import type { Disk, Machine, Volume, VolumeGroup } from "../../src/model/machine.ts";
+import { say } from "../../src/model/messages.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
 import type { StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
@@ -17,6 +20,7 @@ import { decide, type Decision } from "../../src/plan/decide.ts";
 import { neededInstallation } from "../../src/plan/installation.ts";
 import { planRestore } from "../../src/plan/restore.ts";
 import type { Wish } from "../../src/plan/wish.ts";
+import { explain } from "../../src/ui/explain.ts";
 import { EN } from "../../src/ui/texts-en.ts";
 import { config, disk, ids, installed, machine, record, wish } from "./example.ts";
 
@@ -322,6 +326,79 @@ test("volumes that were being changed and cannot be read: repair first, nothing 
   ]);
   assert.is(plan.asks, false);
   assert.not.ok(plan.steps.some(({ destroys }) => destroys !== undefined));
+});
+
+/** Performs a plan without its ESP; the root in LVM is `root`, and `state/` names the one of `named`. */
+async function performed({ plan, disk, record: from }: Decision, root: string, named: string) {
+  const acted: Action["do"][] = [];
+  const record = { ...(from as StateRecord), root: `lvmid/VG/${named}` };
+  const steps = plan.steps.filter(({ kind }) => kind !== "open-esp");
+  const silent = { onEvent: () => undefined, log: () => undefined };
+  const one = { ...silent, plan: { ...plan, steps }, disk, record, journal: undefined };
+  const error = await execute(
+    { ...one, claimAttempts: 1, checkDisk: async () => undefined },
+    async (action, world) => {
+      acted.push(action.do);
+      if (action.do !== "check-root-volume") return;
+      const why = whyNotRoot(action.volume, root, world.recordAfterStep().root);
+      if (why) throw new Fault(why, undefined, say("choose-default"));
+    },
+  ).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return { acted, said: error === undefined ? undefined : explain(error, quote) };
+}
+
+/** Factory default was chosen over a merge that was cut, was cut itself, and no group can be read. */
+function thriceCut(): Decision {
+  const merging = (all: readonly Volume[]) =>
+    all.map((one) => ({ ...one, merging: one.name === "lv-root" }));
+  const over = box({ volumes: merging });
+  const factory = decide(over, config, wish, ids, { operation: "default", anew: false }).plan;
+  const journal = { ...freshJournal(factory), next: 7, begun: 1 };
+  const document = { ...record().document, journal };
+  const on = box({
+    state: { phase: "recovering", operation: "default", document },
+    group: "unreadable",
+  });
+  return decide(on, config, wish, ids, { operation: "repair", anew: false });
+}
+
+test("a half merged root is never taken for a repaired one, whatever the journal says by then", async () => {
+  const { acted, said } = await performed(thriceCut(), "  L-1 Owi-a-s---", "L-1");
+  assert.ok(acted.includes("restore-group"));
+  assert.not.ok(acted.includes("mount"));
+  assert.not.ok(acted.includes("replace-file"));
+  assert.match(said?.message ?? "", /half of the backup and half of what it was/);
+  assert.match(said?.hint ?? "", /Recover to factory default": user and audit data stay/);
+  const whole = await performed(thriceCut(), "  L-1 owi-a-s---", "L-1");
+  assert.is(whole.said, undefined);
+  assert.ok(whole.acted.includes("replace-file"));
+});
+
+test("a repair over a factory recovery that was cut: not where the root has changed, and not got its name", async () => {
+  for (const root of ["  L-1 -wi-a-----", ""]) {
+    const { acted, said } = await performed(thriceCut(), root, "L-2");
+    assert.not.ok(acted.includes("mount"));
+    assert.match(said?.message ?? "", /not the root that the machine is to start from/);
+    assert.match(said?.hint ?? "", /Recover to factory default": user and audit data stay/);
+  }
+});
+
+test("a merge that is open is seen before anything is repaired", () => {
+  const volumes = (all: readonly Volume[]) =>
+    all.map((one) => ({ ...one, merging: one.name === "lv-root" }));
+  const repair = { operation: "repair", anew: false } as const;
+  const said = refusal(() => decide(box({ volumes }), config, wish, ids, repair));
+  assert.match(said, /half of the backup.*\n.*Recover to latest backup/);
+  const begun = decide(box(), config, wish, ids, repair).plan;
+  const document = { ...record().document, journal: { ...freshJournal(begun), next: 6, begun: 3 } };
+  const on = box({ volumes, state: { phase: "recovering", operation: "repair", document } });
+  const anew = refusal(() => decide(on, config, wish, ids, { ...repair, anew: true }));
+  assert.match(anew, /half of the backup.*\n.*Recover to factory default/);
+  const factory = decide(on, config, wish, ids, { operation: "default", anew: false });
+  assert.ok(kinds(factory.plan).includes("make-volume"));
 });
 
 test("volumes that were being changed and can be read are an installation like any other", () => {

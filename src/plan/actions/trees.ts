@@ -93,6 +93,7 @@ export const TREES: Part<
   ],
 
   "check-root": (step, _plan, { disk }) => [
+    { do: "check-root-volume", volume: step.device },
     { do: "forget-cache", devices: [step.device, disk] },
     ...mounted(step, "ro,noload", [{ do: "check-bootable", root: AT.root }]),
   ],
