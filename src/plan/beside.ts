@@ -47,6 +47,8 @@ export function planBeside({
     group.volumes.find(
       (candidate) => candidate.name === volume && !(candidate.origin !== "" && isMerging(group)),
     );
+  // Without a root it is one that an earlier recovery had renamed already.
+  const old = [ROOT, OLD_ROOT].find((volume) => has(volume));
   const esp = disk.partitions.find(({ number }) => number === 2);
   const pv = disk.partitions.find(({ number }) => number === 3);
   if (!esp || !pv) {
@@ -54,16 +56,16 @@ export function planBeside({
   }
   // What is left over from an attempt with another card goes first, then the backup, then the old root.
   const leftOver = [NEW_ROOT, OLD_ROOT, ...(has(BACKUP) ? [NEW_BACKUP] : [])].filter(
-    (volume) => has(volume) && !(volume === OLD_ROOT && !has(ROOT)),
+    (volume) => has(volume) && volume !== old,
   );
   let free = group.freeBytes + sum(leftOver.map((volume) => has(volume)?.sizeBytes ?? 0));
   const remove: string[] = [...leftOver];
   const early: string[] = [];
-  for (const volume of [BACKUP, ROOT]) {
-    const found = has(volume);
+  for (const volume of [BACKUP, old]) {
+    const found = volume && has(volume);
     if (free >= rootBytes || !found) continue;
     free += found.sizeBytes;
-    early.push(volume);
+    early.push(found.name);
   }
   remove.push(...early);
   if (free < rootBytes) {
@@ -73,7 +75,7 @@ export function planBeside({
     kind: "remove-volume",
     title: `remove the volume ${volume}`,
     repeats: false,
-    ...(volume === ROOT
+    ...(volume === old
       ? {
           destroys:
             "the installed system, before the new one is complete (there is no room for both)",
@@ -84,7 +86,8 @@ export function planBeside({
     group: name,
     name: volume,
   });
-  const oldSize = early.includes(ROOT) ? 0 : (has(ROOT)?.sizeBytes ?? 0);
+  const kept = old !== undefined && !early.includes(old) ? old : undefined;
+  const oldSize = kept === undefined ? 0 : (has(kept)?.sizeBytes ?? 0);
   const backupSize = early.includes(BACKUP) ? 0 : (has(BACKUP)?.sizeBytes ?? 0);
   const freeInTheEnd = free - rootBytes + oldSize + backupSize;
   if (freeInTheEnd < layout.LEAST_BACKUP_BYTES) {
@@ -94,7 +97,6 @@ export function planBeside({
     );
   }
   const partitions = { esp: esp.uuid, group: pv.uuid };
-  const keepsOldUntilSwitch = !early.includes(ROOT) && has(ROOT) !== undefined;
   const planned: Step[] = [
     ...steps.planPrologue(machine, disk),
     ...steps.checks(card),
@@ -115,7 +117,7 @@ export function planBeside({
     steps.installBoot(fromCard(card), partitions.esp, disk.logicalSectorBytes),
     {
       ...steps.switchRoot(name, NEW_ROOT),
-      ...(keepsOldUntilSwitch ? { destroys: "the installed system and its backup" } : {}),
+      ...(kept === undefined ? {} : { destroys: "the installed system and its backup" }),
     },
     ...(early.includes(BACKUP) || !has(BACKUP) ? [] : [giveUpAfter(name, BACKUP)]),
     {
@@ -124,12 +126,11 @@ export function planBeside({
       repeats: false,
       group: name,
       renames: [
-        ...(keepsOldUntilSwitch ? [{ from: ROOT, to: OLD_ROOT }] : []),
+        ...(kept === ROOT ? [{ from: ROOT, to: OLD_ROOT }] : []),
         { from: NEW_ROOT, to: ROOT },
       ],
     },
-    // Without a root there may be one that an earlier recovery had renamed already.
-    ...(keepsOldUntilSwitch || (has(OLD_ROOT) && !has(ROOT)) ? [giveUpAfter(name, OLD_ROOT)] : []),
+    ...(kept === undefined ? [] : [giveUpAfter(name, OLD_ROOT)]),
     steps.takeBackup(
       name,
       layout.backupBytes(rootBytes, freeInTheEnd, config.backup.chunk),
@@ -146,9 +147,9 @@ export function planBeside({
     version: card.description.version,
     disk: identityOf(disk),
     loses: [
-      { kind: "system", sizeBytes: sizeOf(ROOT) },
+      { kind: "system", sizeBytes: sizeOf(old ?? ROOT) },
       ...(backup ? [lossOf(backup)] : []),
-      ...otherSnapshots(group).map((volume) => steps.lossOfSnapshot(volume)),
+      ...otherSnapshots(group, [ROOT, OLD_ROOT]).map((volume) => steps.lossOfSnapshot(volume)),
     ],
     keeps: [
       { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },

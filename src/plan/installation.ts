@@ -127,9 +127,9 @@ export function newestBackup(group: VolumeGroup): Backup | undefined {
 }
 
 /** Snapshots of root under other names: somebody else took them. */
-export function otherSnapshots({ volumes }: VolumeGroup): Volume[] {
+export function otherSnapshots({ volumes }: VolumeGroup, roots = [ROOT]): Volume[] {
   return volumes.filter(
-    ({ name, origin }) => origin === ROOT && ![BACKUP, NEW_BACKUP].includes(name),
+    ({ name, origin }) => roots.includes(origin) && ![BACKUP, NEW_BACKUP].includes(name),
   );
 }
 

@@ -293,6 +293,38 @@ test("installed, no room for a backup in the end: refused before anything is giv
   assert.is(backup?.kind === "take-backup" && backup.sizeBytes, 16 * MIB);
 });
 
+/** An earlier recovery was cut between the two renamings, and its new root is not to be had any more. */
+function orphaned(freeBytes: number, without: readonly string[] = []): Plan {
+  const { disk: found, group } = installed(freeBytes);
+  const volumes = group.volumes
+    .filter(({ name }) => !without.includes(name))
+    .map((volume) => ({
+      ...volume,
+      name: volume.name === "lv-root" ? "lv-root-old" : volume.name,
+      origin: volume.origin === "lv-root" ? "lv-root-old" : volume.origin,
+    }));
+  return plan(machine([found], [{ ...group, volumes }]));
+}
+
+test("an old root without a root: it is the system that is lost, and its room counts", () => {
+  const removed = (of: Plan) =>
+    of.steps.flatMap((step) => (step.kind === "remove-volume" ? [step.name] : []));
+  const backup = (of: Plan) =>
+    of.steps.flatMap((step) => (step.kind === "take-backup" ? [step.sizeBytes] : []));
+  // Room beside it: it goes last, and the backup in the end may have what it had.
+  const beside = orphaned(4 * GIB);
+  assert.equal(removed(beside), ["snap0", "lv-root-old"]);
+  assert.ok(kinds(beside).indexOf("switch-root") < kinds(beside).indexOf("remove-volume"));
+  assert.equal(backup(beside), backup(plan(withInstalled(4 * GIB))));
+  assert.equal(beside.loses[0], { kind: "system", sizeBytes: 4 * GIB });
+  // No room for both: it goes first, as a root would, and it is said.
+  const instead = orphaned(GIB, ["snap0"]);
+  assert.equal(removed(instead), ["lv-root-old"]);
+  assert.ok(kinds(instead).indexOf("remove-volume") < kinds(instead).indexOf("make-volume"));
+  const first = instead.steps.find(({ destroys }) => destroys !== undefined);
+  assert.match(first?.destroys ?? "", /before the new one is complete/);
+});
+
 test("installed, confirm=no: nobody is asked; keep=nothing: everything anew", () => {
   assert.is(plan(withInstalled(5 * GIB), { confirm: "no" }).asks, false);
   assert.ok(kinds(plan(withInstalled(5 * GIB), { keep: "nothing" })).includes("write-table"));
