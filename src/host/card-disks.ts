@@ -9,15 +9,22 @@ import { parseDocument } from "../model/document.ts";
 import { printSize } from "../model/size.ts";
 import { query } from "./command.ts";
 import { readLsblk } from "./lsblk.ts";
-import { describeUse, readKernelDisk, readUsage, type KernelDisk, type Usage } from "./usage.ts";
+import {
+  describeUse,
+  readKernelDiskIfThere,
+  readUsage,
+  type KernelDisk,
+  type Usage,
+} from "./usage.ts";
 
 /** `loops`: loop devices that count as disks, for tests. */
 export async function readCardDisks(loops: readonly string[] = []): Promise<CardDisk[]> {
   await query(["udevadm", "settle", "--timeout=30"]).catch(() => "");
   const [found, usage, images] = await Promise.all([readLsblk(loops), readUsage(), readLoops()]);
-  return Promise.all(
+  const disks = await Promise.all(
     found.map(async ({ kernelName, path, transport, ...disk }) => {
-      const kernel = await readKernelDisk(kernelName);
+      const kernel = await readKernelDiskIfThere(kernelName);
+      if (!kernel) return undefined;
       const paths = [path, ...kernel.partitions.map((partition) => partition.path)];
       // An MMC may be soldered in; an SD card is not.
       const type = await readFile(`/sys/block/${kernelName}/device/type`, "utf8").catch(() => "");
@@ -37,6 +44,7 @@ export async function readCardDisks(loops: readonly string[] = []): Promise<Card
       };
     }),
   );
+  return disks.filter((disk) => disk !== undefined);
 }
 
 /** Targets, the innermost first. */

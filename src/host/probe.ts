@@ -3,7 +3,6 @@
  * device, activates nothing, mounts only FAT and only read-only. A disk that fails or does not answer is
  * in the picture, with the reason why it is not blank; one that has gone by then is not.
  */
-import { existsSync } from "node:fs";
 import { Refusal } from "../errors.ts";
 import {
   identityOf,
@@ -24,7 +23,14 @@ import { readClaim, readMarks } from "./marks.ts";
 import { readRunningRoot } from "./running.ts";
 import { readSfdisk, type Table } from "./sfdisk.ts";
 import { readSignatures, readSignaturesAt } from "./signatures.ts";
-import { describeUse, readKernelDisk, readUsage, type KernelDisk, type Usage } from "./usage.ts";
+import {
+  describeUse,
+  isGone,
+  readKernelDiskIfThere,
+  readUsage,
+  type KernelDisk,
+  type Usage,
+} from "./usage.ts";
 
 export interface ProbeOptions {
   /** Whether to look for the card; default yes. */
@@ -111,12 +117,8 @@ export async function readDiskInTime(
   found: FoundDisk,
   usage: Usage,
 ): Promise<SeenDisk | undefined> {
-  const isGone = () => !existsSync(`/sys/block/${found.kernelName}`);
   // sysfs answers also for a disk that does not.
-  const kernel = await readKernelDisk(found.kernelName).catch((error: unknown) => {
-    if (isGone()) return undefined;
-    throw error;
-  });
+  const kernel = await readKernelDiskIfThere(found.kernelName);
   if (!kernel) return undefined;
   const inUse = describeUse(found.path, kernel, usage);
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -129,7 +131,7 @@ export async function readDiskInTime(
       kernel,
     };
   } catch (error) {
-    if (isGone()) return undefined;
+    if (isGone(found.kernelName)) return undefined;
     return { disk: { ...unreadable(found, tellFailure(error)), inUse }, kernel };
   } finally {
     clearTimeout(timer);

@@ -2,6 +2,7 @@
  * What the running system uses of a disk: mounts, swap, and devices that are built on it.
  * Owns: reading /proc/self/mountinfo, /proc/swaps and /sys/block. The parsers are pure.
  */
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 
 export interface Mount {
@@ -77,7 +78,7 @@ export async function readUsage(): Promise<Usage> {
   return { mounts: parseMountinfo(mountinfo), swaps: parseSwaps(swaps) };
 }
 
-export async function readKernelDisk(kernelName: string): Promise<KernelDisk> {
+async function readKernelDisk(kernelName: string): Promise<KernelDisk> {
   const directory = `/sys/block/${kernelName}`;
   const children = await readdir(directory);
   const partitions: KernelPartition[] = [];
@@ -99,6 +100,22 @@ export async function readKernelDisk(kernelName: string): Promise<KernelDisk> {
     holders: await readHolders(`${directory}/holders`),
     partitions: partitions.sort((one, other) => one.number - other.number),
   };
+}
+
+/** Undefined: it was pulled out, maybe while it was looked at. */
+export async function readKernelDiskIfThere(kernelName: string): Promise<KernelDisk | undefined> {
+  try {
+    const disk = await readKernelDisk(kernelName);
+    // Most of what it reads is empty where it is not there.
+    return isGone(kernelName) ? undefined : disk;
+  } catch (error) {
+    if (isGone(kernelName)) return undefined;
+    throw error;
+  }
+}
+
+export function isGone(kernelName: string): boolean {
+  return !existsSync(`/sys/block/${kernelName}`);
 }
 
 /** Every use of a disk and of its partitions, in words. */
