@@ -208,7 +208,13 @@ export function closedRecord(
   result: Result,
   { nowSeconds, rootMounts: counted }: End,
 ): StateRecord {
-  const { journal: _journal, factory: before, rootMounts: kept, ...document } = record.document;
+  const {
+    journal: _journal,
+    toldSnapshots: _told,
+    factory: before,
+    rootMounts: kept,
+    ...document
+  } = record.document;
   const factory = factoryAfter(before, plan, result);
   const rootMounts = { default: counted, latest: undefined, repair: kept, test: kept }[
     plan.operation

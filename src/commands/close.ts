@@ -50,11 +50,14 @@ export async function closeRecovery(
     result = { ...success, ...resultOfTests(report) };
     on.onReport(report);
   }
-  const warning = await tryReport(plan, result, log);
-  if (warning) {
-    result = { ...result, warnings: [warning.english.slice(0, LONGEST_WARNING)] };
-    on.onWarning(warning);
-  }
+  const warn = (words: Message | undefined) => {
+    if (!words) return;
+    const text = words.english.slice(0, LONGEST_WARNING);
+    result = { ...result, warnings: [...(result.warnings ?? []), text] };
+    on.onWarning(words);
+  };
+  warn(lostSnapshots(plan));
+  warn(await tryReport(plan, result, log));
   const closed = closeJournal(performed.record, plan, result, {
     nowSeconds: nowSeconds(),
     ...(plan.operation === "default"
@@ -65,6 +68,12 @@ export async function closeRecovery(
   checkClosed(closed);
   await closeEverything(plan.group, log.line);
   return result;
+}
+
+/** Whoever took them may not be who agreed to it. */
+export function lostSnapshots({ loses }: Plan): Message | undefined {
+  const names = loses.flatMap((loss) => (loss.kind === "snapshot" ? [loss.name] : []));
+  return names.length === 0 ? undefined : say("lost-snapshots", names);
 }
 
 /**

@@ -1,8 +1,9 @@
 /*
  * `zshield restore latest | cancel`: a word in state/ for the next start, and nothing else.
  */
+import { Refusal } from "../errors.ts";
 import type { Config } from "../model/config.ts";
-import type { Installation } from "../plan/installation.ts";
+import { otherSnapshots, type Installation } from "../plan/installation.ts";
 import { planCancel, planRestore } from "../plan/restore.ts";
 import { alone, changeRecord, whileStill } from "./change.ts";
 import { checkSameBackup, look, mustAgree, ownInstallation, say } from "./facts.ts";
@@ -21,7 +22,7 @@ export async function restoreLatest({ yes }: { yes: boolean }): Promise<void> {
   }
   await alone(async () => {
     const seen = await lookHere();
-    if (asked) checkSameBackup(asked.installation, seen.installation);
+    if (asked) checkSame(asked.installation, seen.installation);
     else tellLoss(seen);
     const { installation, config } = seen;
     await changeRecord(
@@ -30,7 +31,16 @@ export async function restoreLatest({ yes }: { yes: boolean }): Promise<void> {
       (record) => planRestore({ ...installation, record }, config).record,
     );
     say("the next start puts the backup back, and asks nobody; `zshield restore cancel` ends that");
+    say("should somebody take another snapshot of root until then, it asks at the console first");
   });
+}
+
+/** @throws Refusal if it is not what a person agreed to. */
+function checkSame(before: Installation, now: Installation): void {
+  checkSameBackup(before, now);
+  const uuids = ({ group }: Installation) => otherSnapshots(group).map(({ uuid }) => uuid);
+  if (uuids(now).every((uuid) => uuids(before).includes(uuid))) return;
+  throw new Refusal("another snapshot of root was taken since you were asked", "try again");
 }
 
 async function lookHere(): Promise<Seen> {

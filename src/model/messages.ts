@@ -224,6 +224,8 @@ export const MESSAGES = {
   // On the way.
   begins: (version: string): string => `zshield ${version}: recovery`,
   "waiting-for-disks": (): string => "waiting for the card and the disk to appear …",
+  "lost-snapshots": (names: readonly string[]): string =>
+    `snapshots of the root that were not ours were lost with it: ${names.join(", ")}`,
   "no-audit-report": (cause: Words): string =>
     `the report is not on the audit volume: ${english(cause)}`,
   "volume-full": (): string => "the volume is full",

@@ -40,7 +40,7 @@ export const ResultSchema = v.strictObject({
   tests: v.optional(
     v.array(v.strictObject({ name: v.string(), outcome: v.picklist(TEST_OUTCOMES) })),
   ),
-  /** In English: what was not done beside a success, such as the report on the audit volume. */
+  /** In English: what a person has to know beside a success, such as that the report is not on the audit volume. */
   warnings: v.optional(v.array(v.string())),
   error: v.optional(
     v.strictObject({ message: v.string(), hint: v.string(), step: v.optional(v.string()) }),

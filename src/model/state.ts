@@ -41,6 +41,8 @@ export const StateDocument = v.strictObject({
   lastResultSeconds: v.optional(v.number()),
   /** How often root had been mounted for writing when the installation ended, as its superblock counts. */
   rootMounts: v.optional(v.number()),
+  /** LVM's UUIDs of the snapshots of root that `zshield restore` said are lost; absent: of none, or nothing is asked for. */
+  toldSnapshots: v.optional(v.array(v.string())),
   /** The factory tests of what is installed; absent where none were asked for. */
   factory: v.optional(FactoryState),
 });

@@ -4,11 +4,13 @@
  */
 import { isAbout, type Alarm, type AlarmMemory } from "../model/alarm.ts";
 import type { Machine } from "../model/machine.ts";
+import { isRestoreRequested } from "../model/state.ts";
 import type { RunningFacts } from "../model/status.ts";
 import {
   findInstallation,
   isInstallation,
   newestBackup,
+  untoldSnapshots,
   validBackups,
   volumeOf,
 } from "./installation.ts";
@@ -43,6 +45,14 @@ export function findingsOf(machine: Machine, facts: RunningFacts): Finding[] {
   if (record.phase === "failed") {
     const reason = record.document.factory?.reason ?? "";
     add("failed-tests", `this box failed its factory tests: ${reason}`);
+  }
+  const untold = isRestoreRequested(record) ? untoldSnapshots(group, record) : [];
+  if (untold.length > 0) {
+    add(
+      "untold-snapshot",
+      `a snapshot of root was taken since \`zshield restore latest\` (${untold.map(({ name }) => name).join(", ")}), ` +
+        "and would be lost: the next start asks at the console before it puts the backup back",
+    );
   }
   const root = volumeOf(group, ROOT);
   if (!root) add("no-root", `there is no volume ${ROOT}`);

@@ -133,6 +133,12 @@ export function otherSnapshots({ volumes }: VolumeGroup, roots = [ROOT]): Volume
   );
 }
 
+/** Those that nobody was told of who asked for the backup at the next start. */
+export function untoldSnapshots(group: VolumeGroup, { document }: StateRecord): Volume[] {
+  const told = document.toldSnapshots ?? [];
+  return otherSnapshots(group).filter(({ uuid }) => !told.includes(uuid));
+}
+
 function whyNotWhole({ name, origin, invalid, tags }: Volume): string | undefined {
   if (origin !== ROOT) return `${name} is no snapshot of ${ROOT}`;
   if (!isFinished(tags)) return "it was never finished";

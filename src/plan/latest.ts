@@ -14,7 +14,7 @@ import { isRestoreRequested, type StateRecord } from "../model/state.ts";
 import type { Plan, Step } from "../model/step.ts";
 import { printTime } from "../model/text.ts";
 import { bootOrigin, openBootFiles, type BootOrigin } from "./boot-source.ts";
-import { otherSnapshots, validBackups } from "./installation.ts";
+import { otherSnapshots, untoldSnapshots, validBackups } from "./installation.ts";
 import * as layout from "./layout.ts";
 import { checkNames } from "./preconditions.ts";
 import * as steps from "./steps.ts";
@@ -53,10 +53,12 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
   const free =
     group.freeBytes + [...gone, backup].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const strangers = otherSnapshots(group);
+  // Who asked for it in the running system was told there of those that there were.
   const isRequested = isRestoreRequested(record);
-  // Who asked for it in the running system was told of them there.
-  if (strangers.length > 0 && !isRequested && wish.confirm === "no") {
-    const names = strangers.map((volume) => volume.name);
+  const untold = isRequested ? untoldSnapshots(group, record) : strangers;
+  const isAgreed = isRequested && untold.length === 0;
+  if (untold.length > 0 && wish.confirm === "no") {
+    const names = untold.map((volume) => volume.name);
     throw new Refusal(say("other-snapshots", disk, names), say("remove-snapshots", name));
   }
   const version = tags.version === "" ? record.document.version : tags.version;
@@ -92,7 +94,7 @@ export function planLatest({ machine, config, wish, ids, disk, record, group }: 
       { kind: "user", mount: user.mount, sizeBytes: sizeOf(USER) },
       { kind: "audit", mount: audit.mount, sizeBytes: sizeOf(AUDIT) },
     ],
-    asks: !isRequested && wish.confirm === "yes",
+    asks: !isAgreed && wish.confirm === "yes",
     group: name,
     physicalVolume: steps.byPartition(pv),
     reportVolume: AUDIT,

@@ -32,13 +32,21 @@ export function planRestore(installation: Installation, config: Config): Restore
   }
   const { tags } = validBackup(installation);
   const { user, audit } = config.volume;
+  const others = otherSnapshots(installation.group);
   return {
-    record: { ...record, sequence: record.sequence + 1, phase: "requested", operation: "latest" },
+    record: {
+      ...record,
+      sequence: record.sequence + 1,
+      phase: "requested",
+      operation: "latest",
+      document: {
+        ...withoutTold(record),
+        ...(others.length === 0 ? {} : { toldSnapshots: others.map(({ uuid }) => uuid) }),
+      },
+    },
     loses: [
       `every change of the system (root, /boot) since ${printTime(tags.timeSeconds)} (${tags.reason})`,
-      ...otherSnapshots(installation.group).map(
-        ({ name }) => `${name}, a snapshot of root that is not ours`,
-      ),
+      ...others.map(({ name }) => `${name}, a snapshot of root that is not ours`),
     ],
     keeps: [`user data (${user.mount})`, `audit data (${audit.mount})`],
   };
@@ -49,5 +57,10 @@ export function planCancel({ record }: Installation): StateRecord {
   if (!isRestoreRequested(record)) {
     throw new Refusal("nothing was asked for that could be taken back", "`zshield status`");
   }
-  return atRest({ ...record, sequence: record.sequence + 1 });
+  return atRest({ ...record, sequence: record.sequence + 1, document: withoutTold(record) });
+}
+
+function withoutTold({ document }: StateRecord): StateRecord["document"] {
+  const { toldSnapshots: _told, ...rest } = document;
+  return rest;
 }

@@ -182,6 +182,7 @@ export const MESSAGES_ZH: Messages = {
 
   begins: (version) => `zshield ${version}：系统恢复`,
   "waiting-for-disks": () => "正在等待恢复卡和磁盘就绪 …",
+  "lost-snapshots": (names) => `不是 zshield 建立的 root 卷快照已随恢复丢失：${names.join("、")}`,
   "no-audit-report": (cause) => `报告没有写入审计数据卷：${inside(cause)}`,
   "volume-full": () => "该卷已满",
   "no-look": (cause) => `无法检查本机的磁盘：${inside(cause)}`,

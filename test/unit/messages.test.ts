@@ -175,6 +175,7 @@ const SAMPLES: { readonly [K in MessageKey]: readonly Parameters<Messages[K]>[] 
   refused: [[]],
   begins: [["0.1.0"]],
   "waiting-for-disks": [[]],
+  "lost-snapshots": [[["before-migration"]]],
   "no-audit-report": [["xyzzy"], [say("command", "e2fsck", { kind: "exit", code: 8 })]],
   "volume-full": [[]],
   "no-look": [["xyzzy"]],

@@ -6,7 +6,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { claimFor } from "../../src/model/claim.ts";
 import { Fault, Refusal } from "../../src/errors.ts";
-import { execute } from "../../src/execute.ts";
+import { lostSnapshots } from "../../src/commands/close.ts";
+import { closedRecord, execute } from "../../src/execute.ts";
 import { quote } from "../../src/host/command.ts";
 import { whyNotRoot } from "../../src/host/lvm.ts";
 import type { Action } from "../../src/model/action.ts";
@@ -14,15 +15,17 @@ import { freshJournal, whyStuck, type Journal } from "../../src/model/journal.ts
 import type { Disk, Machine, Volume, VolumeGroup } from "../../src/model/machine.ts";
 import { say } from "../../src/model/messages.ts";
 import { GIB, MIB } from "../../src/model/size.ts";
-import type { StateRecord } from "../../src/model/state.ts";
+import { successOf } from "../../src/model/result.ts";
+import { parseState, printState, printStateSum, type StateRecord } from "../../src/model/state.ts";
 import type { Plan, StepKind } from "../../src/model/step.ts";
 import { decide, type Decision } from "../../src/plan/decide.ts";
+import { findingsOf } from "../../src/plan/findings.ts";
 import { neededInstallation } from "../../src/plan/installation.ts";
-import { planRestore } from "../../src/plan/restore.ts";
+import { planCancel, planRestore } from "../../src/plan/restore.ts";
 import type { Wish } from "../../src/plan/wish.ts";
 import { explain } from "../../src/ui/explain.ts";
 import { EN } from "../../src/ui/texts-en.ts";
-import { config, disk, ids, installed, machine, record, wish } from "./example.ts";
+import { config, disk, facts, ids, installed, machine, record, wish } from "./example.ts";
 
 const found = installed(5 * GIB);
 const BOOT_FILES = {
@@ -189,11 +192,60 @@ test("a snapshot of root that is not ours: said to be lost, and never removed un
 
 test("a snapshot of root that is not ours: who asks for it in the running system is told there", () => {
   const volumes = (all: readonly Volume[]) => [...all, snapshot("before-migration", { tags: [] })];
-  const { loses } = planRestore(neededInstallation(box({ volumes })), config);
-  assert.match(loses.join("\n"), /before-migration, a snapshot of root that is not ours/);
-  const { plan } = latest(box({ volumes, state: { phase: "requested", operation: "latest" } }));
-  assert.is(plan.asks, false);
-  assert.match(plan.loses.map(EN.loss).join("\n"), /before-migration/);
+  const asked = planRestore(neededInstallation(box({ volumes })), config);
+  assert.match(asked.loses.join("\n"), /before-migration, a snapshot of root that is not ours/);
+  for (const confirm of ["yes", "no"] as const) {
+    const { plan } = latest(box({ volumes, state: asked.record }), { confirm });
+    assert.is(plan.asks, false);
+    assert.match(plan.loses.map(EN.loss).join("\n"), /before-migration/);
+    assert.match(lostSnapshots(plan)?.english ?? "", /were lost with it: before-migration/);
+  }
+  assert.is(lostSnapshots(latest(box()).plan), undefined);
+});
+
+test("a snapshot of root that was taken after somebody asked for the backup: asked about, refused with nobody there", () => {
+  const before = (all: readonly Volume[]) => [
+    ...all,
+    snapshot("before-migration", { uuid: "U-1" }),
+  ];
+  const { record: asked } = planRestore(neededInstallation(box({ volumes: before })), config);
+  for (const late of [
+    snapshot("late", { uuid: "U-2" }),
+    // Another one than was told of, though it has that name.
+    snapshot("before-migration", { uuid: "U-3" }),
+  ]) {
+    const volumes = (all: readonly Volume[]) =>
+      late.name === "late" ? [...before(all), late] : [...all, late];
+    const on = box({ volumes, state: asked });
+    assert.is(latest(on).plan.asks, true);
+    const unasked = refusal(() => latest(on, { confirm: "no" }));
+    assert.match(unasked, new RegExp(`not ours \\(${late.name}\\).*nobody to ask\n`));
+    const [finding] = findingsOf(on, facts).filter(({ name }) => name === "untold-snapshot");
+    assert.match(finding?.text ?? "", new RegExp(`\\(${late.name}\\).*asks at the console`));
+  }
+  const still = findingsOf(box({ volumes: before, state: asked }), facts);
+  assert.not.ok(still.some(({ name }) => name === "untold-snapshot"));
+});
+
+test("what was told goes with what was asked for", () => {
+  const volumes = (all: readonly Volume[]) => [...all, snapshot("before-migration")];
+  const installation = neededInstallation(box({ volumes }));
+  const { record: asked } = planRestore(installation, config);
+  assert.equal(asked.document.toldSnapshots, ["uuid-snap0"]);
+  assert.not.ok("toldSnapshots" in planCancel({ ...installation, record: asked }).document);
+  assert.not.ok(
+    "toldSnapshots" in
+      planRestore(
+        { ...neededInstallation(box()), record: { ...asked, phase: "installed" } },
+        config,
+      ).record.document,
+  );
+  const { plan, disk } = latest(box({ volumes, state: asked }));
+  const result = successOf(plan, disk, { steps: [], peakMemoryBytes: 0 });
+  const closed = closedRecord(asked, plan, result, { nowSeconds: 0 });
+  assert.not.ok("toldSnapshots" in closed.document);
+  const block = printState(asked);
+  assert.equal(parseState("a", block, printStateSum("a", block)), asked);
 });
 
 test("a merge that somebody else began is waited for, not looked at", () => {
