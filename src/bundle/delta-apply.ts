@@ -126,10 +126,10 @@ async function makeScratch(work: Work, path: string): Promise<void> {
 
 /** Every content of the newer bundle: by its digest, where it lies. */
 async function makeImages(work: Work, directory: string): Promise<Map<string, string>> {
-  const first = await makeDirectory(directory).catch((error: unknown) => {
+  const mark = (path: string) => markMade(work, path);
+  await makeDirectory(directory, mark).catch((error: unknown) => {
     throw new Refusal(`${directory} cannot be made: ${messageOf(error)}`);
   });
-  if (first !== undefined) markMade(work, first);
   const scratch = await unfinishedIn(directory, ".");
   await makeScratch(work, scratch);
   const found = new Map<string, string>();

@@ -2,30 +2,31 @@
  * Directories and names that are on the disk when the call returns. FAT has no journal: a directory whose
  * entry reached the disk without its cluster cannot be entered any more, and no repair brings it back.
  */
-import { linkSync, lstatSync, renameSync } from "node:fs";
-import { mkdir, open, rename, stat } from "node:fs/promises";
+import { linkSync, lstatSync, mkdirSync, renameSync } from "node:fs";
+import { open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes what is missing of the path, each part flushed before the next; returns the first that it made. */
-export async function makeDirectory(path: string): Promise<string | undefined> {
+/**
+ * Makes what is missing of the path, each part flushed before the next. `onMade` is called with each one before a signal can
+ * come: flushing takes long enough for that.
+ */
+export async function makeDirectory(
+  path: string,
+  onMade: (path: string) => void = () => undefined,
+): Promise<void> {
   const parent = dirname(path);
-  const isMade = await mkdir(path).then(
-    () => true,
-    async (error: NodeJS.ErrnoException) => {
-      if (error.code === "EEXIST" && (await stat(path)).isDirectory()) return false;
-      if (error.code === "ENOENT") return undefined;
-      throw error;
-    },
-  );
-  if (isMade === undefined) {
-    const first = await makeDirectory(parent);
-    const own = await makeDirectory(path);
-    return first ?? own;
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT") throw error;
+    await makeDirectory(parent, onMade);
+    return makeDirectory(path, onMade);
   }
-  if (!isMade) return undefined;
+  onMade(path);
   await flushDirectory(path);
   await flushDirectory(parent);
-  return path;
 }
 
 /**

@@ -84,7 +84,7 @@ async function whyNotApplied(stream: Uint8Array, old = older): Promise<string> {
   mkdirSync(join(folder, "there"), { recursive: true });
   writeFileSync(join(folder, "x.upd"), stream);
   const before = listing(folder);
-  const targets = { out: join(folder, "made.upt"), images: join(folder, "there") };
+  const targets = { out: join(folder, "made.upt"), images: join(folder, "there/and/deeper") };
   const why = await refusalWhile(() => apply(join(folder, "x.upd"), targets, old));
   assert.equal(listing(folder), before, why);
   rmSync(folder, { recursive: true });
@@ -219,6 +219,30 @@ test("what another run put there meanwhile is not replaced, and stays when this 
   assert.is(readFileSync(wrong, "utf8"), "wrong");
   assert.is(readdirSync(images).length, 2);
   assert.not.ok(existsSync(out));
+  rmSync(folder, { recursive: true });
+});
+
+test("both ways one image at a time is worked on: what it needed is gone before the next", async () => {
+  const folder = at("room");
+  mkdirSync(folder);
+  const helpers = () =>
+    readdirSync(folder, { recursive: true })
+      .map(String)
+      .filter((name) => /\.(old|new|again|part)$|\/(content|blob)$/.test(name));
+  const seen: string[][] = [];
+  const look = () => void seen.push(helpers());
+  const file = join(folder, "x.upd");
+  await makeDelta(older, newer, file, { ...QUIET, onDecision: look });
+  for (const target of ["images", "out"] as const) {
+    await applyDelta(
+      older,
+      file,
+      { out: undefined, images: undefined, [target]: join(folder, target) },
+      { keys: undefined, onManifest: () => undefined, onContent: look },
+    );
+  }
+  assert.is(seen.length, 12);
+  assert.equal(seen.flat(), []);
   rmSync(folder, { recursive: true });
 });
 
@@ -374,11 +398,31 @@ test("the wrong old bundle, one that is cut off, and one of another vendor", asy
   writeFileSync(cut, damaged);
   assert.match(await whyNotApplied(bytes, cut), /cut\.upt/);
   const foreign = await buildExample(at("foreign"), 18, { ...NEW }, keyOf(9));
+  const early = { ...QUIET, onStart: () => assert.unreachable("the work began") };
   assert.match(
-    await refusalWhile(() => makeDelta(older, foreign, at("foreign.upd"), QUIET)),
+    await refusalWhile(() => makeDelta(older, foreign, at("foreign.upd"), early)),
     /does not lead here/,
   );
   assert.not.ok(readdirSync(scratch).some((name) => name.startsWith("foreign.upd")));
+});
+
+test("a new bundle with a damaged blob gives no difference, also where the blob is carried whole", async () => {
+  const damaged = at("damaged.upt");
+  const { signed, positions } = await openBundle(newer, "whoever-signed");
+  for (const [name, reason] of [
+    ["onvif", /part 3, of onvif-.*, in .*damaged\.upd was changed/],
+    ["zfs", /the blob of zfs-.* in .*damaged\.upt/],
+  ] as const) {
+    const content = listContents(signed.manifest).find(({ item }) => item.name.startsWith(name));
+    const stream = readFileSync(newer);
+    stream[(positions.get(content?.item.blob.sha256 ?? "") ?? 0) + 40]! ^= 1;
+    writeFileSync(damaged, stream);
+    assert.match(
+      await refusalWhile(() => makeDelta(older, damaged, at("damaged.upd"), QUIET)),
+      reason,
+    );
+    assert.not.ok(readdirSync(scratch).some((file) => file.startsWith("damaged.upd")));
+  }
 });
 
 /** The newer bundle signed again, after whatever was changed. */
@@ -480,15 +524,28 @@ test("applying to an image of 96 MiB takes less than 128 MiB of memory", async (
     assert.match(stdout, target[0] === "--out" ? /byte for byte/ : /zdiff1 +zfs-.*-7\.3-/);
     assert.ok(mib < 128, `${target[0]}: ${mib} MiB`);
   }
+  // Ctrl-C in the midst of it leaves nothing.
+  const targets = ["--images", at("stopped/images"), "--out", at("stopped.upt")];
+  const child = Bun.spawn([process.execPath, MAIN, ...words, ...targets], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  while (child.exitCode === null && !existsSync(at("stopped/images"))) await Bun.sleep(5);
+  child.kill("SIGINT");
+  await child.exited;
+  assert.is(child.signalCode, "SIGINT");
+  assert.not.ok(readdirSync(scratch).some((name) => name.startsWith("stopped")));
   for (const name of ["large", "large-1", "large-2"]) rmSync(at(name), { recursive: true });
 });
 
 test("two equal bundles: nothing is carried", async () => {
+  const listeners = process.listenerCount("SIGINT");
   const { sizeBytes, decisions } = await makeDelta(older, older, at("none.upd"), QUIET);
   assert.ok(decisions.every(({ method }) => method === "unchanged"));
   assert.ok(sizeBytes < 12_000, `${sizeBytes} bytes`);
   await apply(at("none.upd"), { out: at("none.upt") });
   assert.ok(readFileSync(at("none.upt")).equals(readFileSync(older)));
+  // What is done no signal takes away any more.
+  assert.is(process.listenerCount("SIGINT"), listeners);
 });
 
 test("what is nearest: the same name on the same platform, else on another one", () => {
