@@ -27,17 +27,14 @@ export function checkFrame(contentBytes: number): BlobSink {
   /** Of the block. */
   let left = 0;
   let isLast = false;
-  const checkHead = () => {
-    const fault = faultOfFrame(head, contentBytes);
-    if (fault !== undefined) throw new Error(fault);
-  };
   /** Returns how many bytes of the piece it took. */
   const takeHead = (piece: Uint8Array): number => {
     const wanted = head.length < BEGIN_BYTES ? BEGIN_BYTES : fieldsOf(head).headBytes;
     const part = piece.subarray(0, wanted - head.length);
     head = Buffer.concat([head, part]);
     if (head.length > BEGIN_BYTES && head.length === wanted) {
-      checkHead();
+      const fault = faultOfFrame(head, contentBytes);
+      if (fault !== undefined) throw new Error(fault);
       isBegun = true;
     }
     return part.length;
@@ -69,7 +66,6 @@ export function checkFrame(contentBytes: number): BlobSink {
       }
     },
     end() {
-      if (!isBegun) checkHead();
       if (!isLast || left > 0) throw new Error("its frame is cut off");
     },
   };

@@ -17,11 +17,12 @@ import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
 import { openImage } from "../../src/bundle/image.ts";
 import { checkEntries, readPackageTree } from "../../src/bundle/package-tree.ts";
+import { sha256Of } from "../../src/bundle/oci.ts";
 import { type PackedPackage, packTree, readOwnFile } from "../../src/bundle/pack.ts";
 import { Refusal } from "../../src/errors.ts";
 import { readTree } from "../../src/host/tree.ts";
 import { type Entry, printManifest, whyNotSameEntry } from "../../src/model/manifest.ts";
-import { MIB } from "../../src/model/size.ts";
+import { KIB, MIB } from "../../src/model/size.ts";
 import { command } from "../lab/command.ts";
 import { peakOf } from "./peak.ts";
 
@@ -473,6 +474,7 @@ test("the head of a blob: one frame of that size, without extras, within the win
     [head(0xa0, ...small), /asks for a window of 9 MiB/],
     [head(0x84, window(20), ...small), /a checksum or a dictionary/],
     [head(0x81, window(20), 1, ...small), /a checksum or a dictionary/],
+    [head(0x88, window(20), ...small), /a checksum or a dictionary/],
     [head(0x00, window(20), 1, 2), /does not tell its size/],
     [head(0x80, window(20), 1, 2, 3), /does not tell its size/],
     [head(0x80, window(20), 1, 2, 3, 4), /has \d+ bytes of content/],
@@ -519,6 +521,48 @@ test("a blob is one frame, whole, with nothing behind it, however it comes", asy
   assert.is(await why(small, 1, 5), "");
   small[6]! |= 6;
   assert.match(await why(small, 1, 5), /a block of its frame is damaged/);
+  // No block is larger than 128 KiB.
+  const block = Buffer.alloc(3);
+  block.writeUIntLE((128 * KIB + 1) * 8 + 1, 0, 3);
+  const large = Buffer.concat([small.subarray(0, 6), block, Buffer.alloc(128 * KIB + 1)]);
+  assert.match(await why(large, MIB, 5), /a block of its frame is damaged/);
+});
+
+test("a frame that lies of its size is not expanded further, and a file that is another one not taken", async () => {
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x80, (20 - 10) << 3, 200, 0, 0, 0]);
+  /** One byte, so many times. */
+  const blockOf = (count: number, isLast: boolean) => {
+    const block = Buffer.alloc(4, "x");
+    block.writeUIntLE(count * 8 + 2 + (isLast ? 1 : 0), 0, 3);
+    return block;
+  };
+  const blocks = (count: number, sizeBytes: number) =>
+    Array.from({ length: count }, (_, at) => blockOf(sizeBytes, at + 1 === count));
+  const file = join(folder, "lying");
+  const zeros = "0".repeat(64);
+  for (const [frame, sha256, reason] of [
+    [[head, ...blocks(2, 100)], sha256Of(Buffer.alloc(200, "x")), /^nothing/],
+    [[head, ...blocks(2, 100)], zeros, /^x does not hold the file that was wanted/],
+    [[head, ...blocks(2, 99)], zeros, /^x cannot be unpacked/],
+    [[head, ...blocks(3, 100)], zeros, /^x cannot be unpacked/],
+    // 32 MiB in 1 KiB.
+    [[head, ...blocks(256, 128 * KIB)], zeros, /^x cannot be unpacked/],
+    // All is there, but no end.
+    [
+      [head, blockOf(200, false)],
+      sha256Of(Buffer.alloc(200, "x")),
+      /^x cannot be unpacked: its frame is cut off/,
+    ],
+  ] as const) {
+    const bytes = Buffer.concat(frame);
+    fs.writeFileSync(file, bytes);
+    const blob = { sha256: sha256Of(bytes), sizeBytes: bytes.length };
+    const wanted = { sha256, sizeBytes: 200, blob };
+    const out = join(folder, "lying.out");
+    assert.match(await refusal(expandBlob({ name: "x", path: file }, out, wanted)), reason);
+    assert.is(fs.existsSync(out), reason.source.startsWith("^nothing"));
+    fs.rmSync(out, { force: true });
+  }
 });
 
 test("a blob is the same however short the reads are", async () => {
