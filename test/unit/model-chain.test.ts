@@ -123,6 +123,15 @@ for (const [what, changed, wanted] of [
   });
 }
 
+test("a chain that no file can hold is not followed either", () => {
+  for (const signatures of [[], [first], [first, second, second]]) {
+    assert.match(
+      refusalOf(() => followChain({ ...chain, signatures }, known(one))),
+      /a chain of 3 keys with \d signatures is none/,
+    );
+  }
+});
+
 test("another spelling of the same chain is none", () => {
   for (const other of [
     `${text}\n`,
@@ -168,7 +177,15 @@ test(`it has ${MOST_KEYS} keys at most`, () => {
     refusalOf(() => extendChain(longest, last, next)),
     /has 64 keys already/,
   );
-  const tooLong: Chain = { ...longest, keys: [head, ...others, next] };
+  const link = signMessage(last, linkText(last, next), rotation);
+  const tooLong: Chain = {
+    keys: [head, ...others, next],
+    signatures: [...longest.signatures, link],
+  };
+  assert.match(
+    refusalOf(() => followChain(tooLong, known(head))),
+    /a chain of 65 keys with 64 signatures is none/,
+  );
   assert.match(
     refusalOf(() => parseChain("it", printChain(tooLong))),
     /more than 64 keys/,

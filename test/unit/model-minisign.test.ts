@@ -1,6 +1,7 @@
 /*
  * minisign's three files as they are read, and which keys and signatures count.
  */
+import { createHash } from "node:crypto";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeText } from "../../src/model/document.ts";
@@ -72,6 +73,8 @@ test("minisign's own signature counts, of the bytes and of their digest", () => 
   assert.is(verifySignature(theirClaim).trustedComment, theirComment);
   const blake2b512 = new Bun.CryptoHasher("blake2b512").update(message).digest();
   verifySignature({ ...theirClaim, message: { blake2b512 } });
+  const short = { blake2b512: blake2b512.subarray(1) };
+  assert.throws(() => verifySignature({ ...theirClaim, message: short }), /no BLAKE2b-512/);
   assert.match(
     refusalOf(() => verifySignature({ ...theirClaim, message: "hullo\n" })),
     /does not fit/,
@@ -125,6 +128,9 @@ for (const [what, signature, wanted] of [
   ["another trusted comment", withLine(2, `${lines[2] ?? ""}8`), /another trusted/],
   ["NUL in a comment", withLine(2, `${lines[2] ?? ""}\0`), /cannot be seen/],
   ["a long comment", withLine(2, `trusted comment: ${"x".repeat(8192)}`), /too long/],
+  // minisign's buffers have that many bytes, with NUL behind the line.
+  ["a comment of a byte more", withLine(2, `trusted comment: ${"x".repeat(8175)}`), /too long/],
+  ["the longest comment", withLine(2, `trusted comment: ${"x".repeat(8174)}`), /another trusted/],
   ["base64 in another spelling", withLine(3, otherSpelling(lines[3] ?? "")), /not the base64/],
   ["base64 for addresses", withLine(3, (lines[3] ?? "").replace(/.$/, "_")), /not the base64/],
   ["a blank behind base64", withLine(1, `${lines[1] ?? ""} `), /not the base64/],
@@ -187,6 +193,11 @@ const hostile: readonly (readonly [string, bigint, RegExp])[] = [
   ["the largest", SIGN - 1n, /not in its one form/],
 ];
 
+const logarithm = createHash("sha512").update(key.seed).digest().subarray(0, 32);
+logarithm[0]! &= 0xf8;
+logarithm[31] = (logarithm[31]! & 0x7f) | 0x40;
+const ordinary = Buffer.concat([key.key, bytesOf(numberOf(logarithm) % L)]);
+
 for (const [what, y, wanted] of hostile) {
   test(`a hostile key: ${what}, with either sign`, () => {
     for (const point of [bytesOf(y), bytesOf(y + SIGN)]) {
@@ -199,6 +210,10 @@ for (const [what, y, wanted] of hostile) {
       // What such a key would take for any message: R the neutral point, S nothing.
       const forged = Buffer.concat([bytesOf(1n), new Uint8Array(32)]);
       assert.is(isSigned(point, Buffer.from("anything"), forged), false);
+      // The same with an ordinary R and its logarithm as S: each eighth message at least.
+      for (let count = 0; count < 32; count += 1) {
+        assert.is(isSigned(point, Buffer.from(`anything ${count}`), ordinary), false);
+      }
     }
   });
 }
@@ -248,11 +263,17 @@ test("hostile signatures: S a second time above the order, R of small order, R i
   const [r, s] = [good.subarray(0, 32), good.subarray(32)];
   assert.is(isSigned(key.key, text, good), true);
   const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
+  const neutral = bytesOf(1n);
+  const hash = createHash("sha512")
+    .update(join(neutral, key.key, text))
+    .digest();
+  const fitting = bytesOf((numberOf(hash) * numberOf(logarithm)) % L);
   for (const [what, bad] of [
     ["S + L", join(r, bytesOf(numberOf(s) + L))],
     ["S of ones", join(r, bytesOf(2n ** 256n - 1n))],
     ["nothing", new Uint8Array(64)],
-    ["R neutral", join(bytesOf(1n), s)],
+    ["R neutral", join(neutral, s)],
+    ["R neutral, with the S that fits", join(neutral, fitting)],
     ["R in a second form", join(bytesOf(P + 1n), s)],
     ["R with the other sign", join(bytesOf(numberOf(r) ^ SIGN), s)],
     ["shorter", good.subarray(0, 63)],
