@@ -330,6 +330,10 @@ test("with --release no development key signs, and no release twice", async () =
     ...["--password-file", at("password"), ...more],
   ];
   assert.match(await refused(words("development")), /is a development key/);
+  writeFileSync(at("unmarked.key"), await lockKey(KEYS.vendor, "12345", LEAST));
+  writeFileSync(at("12345"), "12345\n");
+  const unmarked = words("unmarked").map((word) => (word === at("password") ? at("12345") : word));
+  assert.match(await refused(unmarked), /has the development keys' password/);
   assert.not.ok(existsSync(at("released/out")), "nothing is made for it");
   const fromDevelopment = extendChain(chainOf(KEYS.development), KEYS.development, KEYS.vendor);
   writeFileSync(at("bad.chain"), printChain(fromDevelopment));

@@ -135,6 +135,15 @@ test("every bit of manifest, signature and chain, with all else made to fit: non
   }
 });
 
+test("a byte order mark, which decoders like to swallow, in front of any part: none is taken", () => {
+  const { parts } = small.signed;
+  for (const part of ["manifest", "signature", "chain"] as const) {
+    const marked = Buffer.concat([Buffer.from("\ufeff"), parts[part]]);
+    const why = refusalOf(() => openSigned("x.upt", { ...parts, [part]: marked }, known));
+    assert.is.not(why, "nothing was refused", part);
+  }
+});
+
 test("2,000 random changes in the blobs, and anywhere: none is taken", async () => {
   const front = await readFront(makeReader(of(bytes)), { name: "x.upt", keys: known });
   const rest = bytes.subarray(frontBytes);
@@ -356,8 +365,10 @@ test("a manifest that breaks the rules is refused however well it is signed", as
       text.replace(example.manifest.vendor, "0".repeat(64)),
       /does not begin with the manifest's vendor/,
     ],
+    // As decoders show what is no UTF-8: two manifests would look the same.
+    [text.replace("--daemon", "--da\xffmon"), /the manifest in x\.upt is not UTF-8/],
   ] as const) {
-    const manifest = Buffer.from(changed);
+    const manifest = Buffer.from(changed, "latin1");
     const signature = Buffer.from(
       signMessage(KEY, manifest, {
         untrustedComment: COMMENT.bundle,

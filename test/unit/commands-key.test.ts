@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { lockKey, unlockKey } from "../../src/bundle/secret-key.ts";
+import { lockKey, makeKey, unlockKey } from "../../src/bundle/secret-key.ts";
 import { Refusal } from "../../src/errors.ts";
 import { blake2bOf } from "../../src/host/digest-files.ts";
 import { followChain, parseChain } from "../../src/model/chain.ts";
@@ -149,6 +149,15 @@ test("key password: the same key under another one", async () => {
   assert.is(modeOf("vendor.key"), 0o600);
   assert.match(await refused(unlockKey("it", read("vendor.key"), PASSWORD)), /not the password/);
   assert.equal(await unlockKey("it", read("vendor.key"), "battery staple"), key);
+
+  // Nothing of a key is known to whoever makes another one; the salt is drawn anew too, or equal passwords would have equal streams.
+  const salts = await Promise.all(
+    [1, 2].map(async () => parseSecretFile("it", await lockKey(key, PASSWORD, LEAST)).salt),
+  );
+  assert.not.equal(salts[0], salts[1]);
+  const [one, other] = [makeKey(false), makeKey(false)];
+  assert.not.equal(one.seed, other.seed);
+  assert.is.not(one.id, other.id);
 
   const before = read("vendor.key");
   const wrong = await weak(["password", at("vendor.key")], `${PASSWORD}\nbattery staple\n`);
@@ -335,6 +344,11 @@ test("device record: what is no record, and a development key for a release", as
   const released = await record("dev.key", "12345", "--release");
   assert.is(released.code, 3);
   assert.match(released.stderr, /DE57.* is a development key/);
+  // Another program does not mark the key that it locks with this password.
+  write("unmarked.key", await lockKey(keyOf(1), "12345", LEAST));
+  const unmarked = await record("unmarked.key", "12345", "--release");
+  assert.is(unmarked.code, 3);
+  assert.match(unmarked.stderr, /has the development keys' password/);
   assert.is((await record("dev.key", "12345")).code, 0);
 });
 

@@ -95,6 +95,8 @@ test("what is against the rules is neither parsed nor printed", () => {
       /masks\.1: video is there twice/,
     ],
     [withPc({ masks: [{ bit: 21, name: "a", description: "x" }] }), /must be 0 to 20/],
+    [withPc({ masks: [{ bit: -1, name: "a", description: "x" }] }), /masks\.0\.bit/],
+    [withPc({ masks: [{ bit: 0.5, name: "a", description: "x" }] }), /masks\.0\.bit/],
     [withPackages(nvr, zfs, tools), /zfs-.* stands behind nvr-.*, but comes before it/],
     [withPackages(zfs, nvr, { ...tools, name: "nvr-2.0.8.1-9.1-000000" }), /nvr is there twice/],
     [
@@ -139,6 +141,26 @@ test("what is against the rules is neither parsed nor printed", () => {
       }),
       /3 blocks and the hash tree at 8192 do not fit together/,
     ],
+    [
+      withPackages({
+        ...zfs,
+        // @ts-expect-error: another version may have such blocks
+        image: { ...zfs.image, verity: { ...zfs.image.verity, blockBytes: 512 } },
+      }),
+      /verity\.blockBytes: must be 4096/,
+    ],
+    // Which would have no hash tree at all.
+    [
+      withPackages({
+        ...zfs,
+        image: {
+          ...zfs.image,
+          sizeBytes: 4096,
+          verity: { ...zfs.image.verity, dataBlocks: 1, hashOffsetBytes: 4096 },
+        },
+      }),
+      /1 blocks and the hash tree at 4096 do not fit together/,
+    ],
   ];
   for (const [manifest, reason] of cases) {
     const why = refusalOf(() => printBundleManifest(manifest));
@@ -147,6 +169,20 @@ test("what is against the rules is neither parsed nor printed", () => {
     const parsed = refusalOf(() => parseBundleManifest(JSON.stringify(manifest)));
     assert.ok(why === parsed || why.startsWith(`${parsed}\n`), parsed);
   }
+});
+
+test("64 platforms, and no more; 20 faults are told, and no more", () => {
+  const platforms = Array.from({ length: 65 }, (_, index) => ({ ...arm, name: `p${index + 10}` }));
+  const most = { ...example, label: "video-4.2.1122", platforms: platforms.slice(0, 64) };
+  assert.equal(parseBundleManifest(printBundleManifest(most)), most);
+  assert.match(
+    refusalOf(() => printBundleManifest({ ...most, platforms })),
+    /must have at most 64 platforms/,
+  );
+  const faults = refusalOf(() =>
+    printBundleManifest({ ...most, platforms: platforms.slice(0, 64).toReversed() }),
+  );
+  assert.is(faults.split("\n").length, 20);
 });
 
 test("the size of an image is that of its blocks and its hash tree, also far above 4 GiB", () => {

@@ -114,6 +114,7 @@ for (const [text, ...wanted] of [
   // A character of two UTF-16 units counts once.
   ["z\u{1f4f7}-1.0.8.1-7.2-00000G", "21: ", /the mask/],
   [`${"n".repeat(65)}-1.0.8.1-7.2-000000`, "65: ", /the name/],
+  [`${"n".repeat(65)}/-1.0.8.1-7.2-000000`, "65: ", /the name/],
 ] as [string, string, RegExp][]) {
   const [column, expected] = wanted;
   test(`refused: ${JSON.stringify(text)}`, () => {

@@ -61,8 +61,10 @@ test("all of a package.toml, printed and read again", () => {
     needs: ["b", "a-b"],
     start: ["/bin/sh", "-c", 'echo "a\u007f\u0001\n\\u0000" 包 \u{1f4f7}', ""],
     "start-seconds": 3600,
+    "stop-seconds": 2,
     "health-seconds": 1,
   });
+  assert.equal(description.seconds, { start: 3600, stop: 2, health: 1 });
   assert.equal(checkPackage(Bun.TOML.parse(printPackage(description))), description);
 });
 
@@ -76,6 +78,7 @@ for (const [text, ...wanted] of [
   ['format = 1\nversion = ""', "version: must be 1 to 128"],
   ['format = 1\nversion = "1 2"', "version: must be 1 to 128"],
   ['format = 1\nversion = "-1"', "version: must be 1 to 128"],
+  [`format = 1\nversion = "${"1".repeat(129)}"`, "version: must be 1 to 128"],
   [`${least}description = "a\\nb"`, "description: must be one line"],
   [`${least}description = "${"d".repeat(201)}"`, "description: must be at most 200"],
   [`${least}needs = "libmnl"`, "needs: must be a list of names"],
