@@ -281,24 +281,33 @@ function* faultsOfImage(at: string, { sizeBytes, verity }: ImageRecord): Generat
   if (sizeBytes !== whole) yield `${at}.sizeBytes: is ${sizeBytes}, but its blocks give ${whole}`;
 }
 
-/** A digest has one size and one content, wherever it stands. */
+/**
+ * A blob has one size and one content wherever it stands, and a content one blob: whoever goes by either digest finds what
+ * the other one's way leads to.
+ */
 function* faultsOfBlobs(platforms: readonly PlatformRecord[]): Generator<string> {
   const contents = new Map<string, string>();
+  const blobs = new Map<string, string>();
   for (const { boot, packages } of platforms) {
     const all = [
       ...boot.map(({ name, blob, sha256, sizeBytes }) => ({
         name,
         blob,
-        content: JSON.stringify({ sha256, sizeBytes }),
+        is: { sha256, sizeBytes },
       })),
-      ...packages.map(({ name, blob, image }) => ({ name, blob, content: JSON.stringify(image) })),
+      ...packages.map(({ name, blob, image }) => ({ name, blob, is: image })),
     ];
-    for (const { name, blob, content } of all) {
-      const found = `${blob.sizeBytes} ${content}`;
+    for (const { name, blob, is } of all) {
+      const found = `${blob.sizeBytes} ${JSON.stringify(is)}`;
       const known = contents.get(blob.sha256);
       contents.set(blob.sha256, found);
       if (known !== undefined && known !== found) {
         yield `the blob of ${name}, ${blob.sha256}, is another one elsewhere`;
+      }
+      const knownBlob = blobs.get(is.sha256);
+      blobs.set(is.sha256, blob.sha256);
+      if (knownBlob !== undefined && knownBlob !== blob.sha256) {
+        yield `what is in the blob of ${name}, ${is.sha256}, is in another one elsewhere`;
       }
     }
   }

@@ -131,6 +131,18 @@ test("what is against the rules is neither parsed nor printed", () => {
       /the blob of tools-.* is another one elsewhere/,
     ],
     [
+      withPackages(zfs, nvr, { ...tools, image: nvr.image }),
+      /what is in the blob of tools-.* is in another one elsewhere/,
+    ],
+    [
+      withPackages(zfs, nvr, { ...tools, image: { ...tools.image, sha256: nvr.image.sha256 } }),
+      /what is in the blob of tools-.* is in another one elsewhere/,
+    ],
+    [
+      withPc({ boot: pc.boot.map((file) => ({ ...file, sha256: zfs.image.sha256 })) }),
+      /what is in the blob of zfs-.* is in another one elsewhere/,
+    ],
+    [
       withPackages({ ...zfs, image: { ...zfs.image, sizeBytes: 4 * 4096 } }),
       /image\.sizeBytes: is 16384, but its blocks give 12288/,
     ],
