@@ -34,6 +34,10 @@ export async function whileHidden<T>(ask: () => Promise<T>): Promise<T> {
 export async function askNew(what: string, faultOf: FaultOf): Promise<string> {
   return whileHidden(async () => {
     const first = await askLine(`New ${what}: `);
+    // What a terminal of another encoding sends: each such byte is the same to us, so passwords would be equal that are not.
+    if (first.includes("\ufffd")) {
+      throw new Refusal("the password is not UTF-8", "set the terminal to UTF-8, or use ASCII");
+    }
     const fault = faultOf(first);
     if (fault !== undefined) throw new Refusal(fault, "choose another one");
     if (process.stdin.isTTY && (await askLine("The same again: ")) !== first) {

@@ -4,7 +4,7 @@
 import { applyDelta, type ApplyTargets, type How } from "../bundle/delta-apply.ts";
 import { makeDelta, type Decision } from "../bundle/delta-make.ts";
 import { layoutBytes } from "../bundle/oci.ts";
-import { checkFree } from "../host/new-file.ts";
+import { checkFree, NEVER_REPLACED } from "../host/new-file.ts";
 import { printSize } from "../model/size.ts";
 import { readKeyFiles, signerLine, titleOf } from "./bundle.ts";
 
@@ -20,7 +20,7 @@ export async function delta(
   { older, newer, out }: DeltaFiles,
   { keys, json }: { readonly keys: readonly string[]; readonly json: boolean },
 ): Promise<void> {
-  checkFree(out);
+  checkFree(out, NEVER_REPLACED);
   const say = json ? () => undefined : print;
   const made = await makeDelta(older, newer, out, {
     keys: await knownKeys(keys),
@@ -55,7 +55,7 @@ export async function applyFile(
   targets: ApplyTargets,
   keys: readonly string[],
 ): Promise<void> {
-  if (targets.out !== undefined) checkFree(targets.out);
+  if (targets.out !== undefined) checkFree(targets.out, NEVER_REPLACED);
   await applyDelta(older, file, targets, {
     keys: await knownKeys(keys),
     onManifest: (newer) =>

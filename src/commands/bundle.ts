@@ -9,7 +9,7 @@ import { importBundle } from "../bundle/import.ts";
 import { readBundle, readSigned } from "../bundle/read.ts";
 import type { KnownKeys, SignedBundle } from "../bundle/signed.ts";
 import { Refusal, messageOf } from "../errors.ts";
-import { checkFree, readSmallFile } from "../host/new-file.ts";
+import { checkFree, NEVER_REPLACED, readSmallFile } from "../host/new-file.ts";
 import {
   listContents,
   type BootRecord,
@@ -148,7 +148,7 @@ export async function importFile(
   out: string,
   keyFiles: readonly string[],
 ): Promise<void> {
-  checkFree(out);
+  checkFree(out, NEVER_REPLACED);
   const bundle = await importBundle(from, out, await knownKeys(keyFiles));
   print(`${out}: ${titleOf(bundle)}`);
   print(signerLine(bundle, keyFiles.length > 0 ? "given" : "nobody"));

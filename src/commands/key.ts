@@ -3,9 +3,10 @@
  * read from a file, and never a word of the command.
  */
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { lockKey, makeKey, unlockKey } from "../bundle/secret-key.ts";
 import { Refusal } from "../errors.ts";
-import { checkFree, readSmallFile, writeNewFile } from "../host/new-file.ts";
+import { checkFree, readSmallFile, replaceable, writeNewFile } from "../host/new-file.ts";
 import { chainOf, extendChain, parseChain, printChain } from "../model/chain.ts";
 import {
   DEVELOPMENT_PASSWORD,
@@ -33,18 +34,29 @@ export async function newKey(
   { out, passwordFile, force }: PasswordFiles & { out: string | undefined; force: boolean },
   limits: ScryptLimits = SENSITIVE,
 ): Promise<void> {
-  const [secretFile, publicFile] = [`${out ?? "zshield"}.key`, `${out ?? "zshield"}.pub`];
-  if (!force) for (const file of [secretFile, publicFile]) checkFree(file);
+  const start = out ?? "zshield";
+  if (/(^|\/)$/.test(start)) {
+    throw new Refusal(
+      `--out "${start}" names no file`,
+      "it takes how the two begin: --out vendor makes vendor.key and vendor.pub",
+    );
+  }
+  const [secretFile, publicFile] = [`${start}.key`, `${start}.pub`];
+  // Both before anything is written: without its public half a key that was replaced is lost for nothing.
+  for (const file of [secretFile, publicFile]) force ? replaceable(file) : checkFree(file);
   const password = await newPassword(passwordFile, faultOfAnyPassword);
   const key = makeKey(password === DEVELOPMENT_PASSWORD);
   sayWait();
   const text = await lockKey(key, password, limits);
   await writeNewFile(secretFile, { text, mode: 0o600, replaces: force });
-  await writeNewFile(publicFile, {
-    text: printPublicKeyFile(key),
-    mode: 0o644,
-    replaces: force,
-  });
+  const publicText = printPublicKeyFile(key);
+  try {
+    await writeNewFile(publicFile, { text: publicText, mode: 0o644, replaces: force });
+  } catch (error) {
+    // One that took an older one's place stays: it is the only one now.
+    if (!force) await rm(secretFile, { force: true });
+    throw error;
+  }
   for (const line of keyLines(key)) console.log(line);
   console.log(`written: ${secretFile} (keep it secret), ${publicFile}`);
 }

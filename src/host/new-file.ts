@@ -2,7 +2,7 @@
  * Small files that are there whole, on the disk, or not at all, and never in the place of another one unless that is
  * wanted. Owns: how they are written, and read.
  */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, realpathSync } from "node:fs";
 import { link, open, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
@@ -18,8 +18,9 @@ export interface NewFile {
 }
 
 /** @throws Refusal if there is a file already, or the directory cannot be written to. */
-export async function writeNewFile(path: string, file: NewFile): Promise<void> {
-  if (!file.replaces) checkFree(path);
+export async function writeNewFile(name: string, file: NewFile): Promise<void> {
+  if (!file.replaces) checkFree(name);
+  const path = file.replaces ? replaceable(name) : name;
   // The same directory: neither a link nor a rename goes from one file system to another.
   try {
     await withUnfinishedOf(path, async (beside) => {
@@ -32,9 +33,23 @@ export async function writeNewFile(path: string, file: NewFile): Promise<void> {
     });
     await flushDirectory(dirname(path));
   } catch (error) {
-    if (codeOf(error) === "EEXIST") checkFree(path);
-    throw new Refusal(`${path} cannot be written: ${messageOf(error)}`);
+    if (codeOf(error) === "EEXIST") checkFree(name);
+    throw new Refusal(`${name} cannot be written: ${messageOf(error)}`);
   }
+}
+
+/**
+ * Where a file lies that is to take the place of `path`: behind a link what it leads to, since a new file in the link's
+ * place would leave the old content where the link's maker keeps it. @throws Refusal if something else than a file is
+ * there: root would put a file in the place of /dev/null.
+ */
+export function replaceable(path: string): string {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  const target = isLink && existsSync(path) ? realpathSync(path) : path;
+  const stats = lstatSync(target, { throwIfNoEntry: false });
+  if (stats === undefined || stats.isFile() || stats.isSymbolicLink()) return target;
+  const what = stats.isDirectory() ? "a directory" : "no plain file";
+  throw new Refusal(`${path} is ${what}, and stays as it is`, "name a file");
 }
 
 function falseWithoutLinks(error: unknown): false {
@@ -74,14 +89,17 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "";
 }
 
-/** @throws Refusal */
-export function checkFree(path: string): void {
-  if (existsSync(path)) throw takenName(path);
+/** `hint`: for commands that know --force. @throws Refusal */
+export function checkFree(path: string, hint = "name another file, or use --force"): void {
+  if (existsSync(path)) throw new Refusal(`${path} is there already`, hint);
 }
 
+/** For commands that never replace a file. */
 export function takenName(path: string): Refusal {
-  return new Refusal(`${path} is there already`, "name another file, or use --force");
+  return new Refusal(`${path} is there already`, NEVER_REPLACED);
 }
+
+export const NEVER_REPLACED = "name another file, or move that one away";
 
 /** Text of at most so many bytes. @throws Refusal, also for what is not UTF-8. */
 export async function readSmallFile(path: string, mostBytes = 1024 * 1024): Promise<string> {

@@ -2,7 +2,19 @@
  * `zshield key` and `zshield device`: the files, the passwords, and minisign (Debian's package) reading ours and
  * writing theirs. Keys are made with libsodium's least limits, but for one with minisign's own.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -31,7 +43,7 @@ const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const WEAK = new URL("weak-keys.ts", import.meta.url).pathname;
 const PASSWORD = "correct horse";
 
-async function run(argv: readonly string[], stdin = "") {
+async function run(argv: readonly string[], stdin: string | Uint8Array<ArrayBuffer> = "") {
   const child = Bun.spawn([...argv], {
     cwd: folder,
     stdin: new Blob([stdin]),
@@ -47,7 +59,7 @@ async function run(argv: readonly string[], stdin = "") {
 
 const zshield = (words: readonly string[], stdin = "") =>
   run([process.execPath, MAIN, ...words], stdin);
-const weak = (words: readonly string[], stdin = "") =>
+const weak = (words: readonly string[], stdin: string | Uint8Array<ArrayBuffer> = "") =>
   run([process.execPath, WEAK, ...words], stdin);
 
 async function minisign(words: string, stdin = ""): Promise<string> {
@@ -111,6 +123,46 @@ test("the password 12345 makes a development key; other short ones are refused",
   const none = await weak(["new", at("none")], "");
   assert.is(none.code, 3);
   assert.match(none.stderr, /no password was given/);
+});
+
+test("a password that is not UTF-8 is refused: all such bytes would be one", async () => {
+  const line = new Uint8Array([...Buffer.from("\xc3\xdc\xc2\xeb\xc3\xdc\xc2\xeb", "latin1"), 10]);
+  const { code, stderr } = await weak(["new", at("gbk")], line);
+  assert.is(code, 3, stderr);
+  assert.match(stderr, /not UTF-8/);
+  assert.not.ok(existsSync(at("gbk.key")));
+});
+
+test("key new --out needs a name", async () => {
+  for (const out of ["", "./", `${folder}/`]) {
+    const { code, stderr } = await weak(["new", out], `${PASSWORD}\n`);
+    assert.is(code, 3, stderr);
+    assert.match(stderr, /names no file/);
+  }
+  assert.not.ok(existsSync(at(".key")));
+});
+
+test("key new --force touches no key whose public half cannot be replaced", async () => {
+  await weak(["new", at("kept")], `${PASSWORD}\n`);
+  const before = read("kept.key");
+  rmSync(at("kept.pub"));
+  mkdirSync(at("kept.pub"));
+  const { code, stderr } = await weak(["force", at("kept")], `${PASSWORD}\n`);
+  assert.is(code, 3, stderr);
+  assert.match(stderr, /kept\.pub is a directory/);
+  assert.is(read("kept.key"), before);
+});
+
+test("key password behind a link changes the file that the link leads to", async () => {
+  await weak(["new", at("linked")], `${PASSWORD}\n`);
+  mkdirSync(at("stick"));
+  renameSync(at("linked.key"), at("stick/linked.key"));
+  symlinkSync("stick/linked.key", at("linked.key"));
+  const files = [write("old-pw", PASSWORD), write("new-pw", "another password")];
+  const { code, stderr } = await weak(["password", at("linked.key"), ...files]);
+  assert.is(code, 0, stderr);
+  assert.ok(lstatSync(at("linked.key")).isSymbolicLink());
+  assert.ok(await unlockKey("it", read("stick/linked.key"), "another password"));
 });
 
 test("a password is no word of the command", async () => {

@@ -1,7 +1,7 @@
 /*
  * Small files: there whole or not at all, and never more of one is read than a small file has.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -23,6 +23,19 @@ test("what a killed one left beside goes with the next", async () => {
   writeFileSync(`${path}.part-${ownerName().replace(/\d+$/, "1")}-abcdef`, "half");
   await writeNewFile(path, { text: "one", mode: 0o600, replaces: false });
   assert.equal(readdirSync(folder), ["vendor.key"]);
+  rmSync(folder, { recursive: true });
+});
+
+test("what is replaced is a file: no device, no directory", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
+  symlinkSync("/dev/null", join(folder, "null"));
+  const file = { text: "one", mode: 0o644, replaces: true };
+  assert.match(await writeNewFile(join(folder, "null"), file).catch(String), /no plain file/);
+  assert.match(await writeNewFile(folder, file).catch(String), /is a directory/);
+  assert.ok(lstatSync("/dev/null").isCharacterDevice());
+  symlinkSync("nowhere", join(folder, "dangling"));
+  await writeNewFile(join(folder, "dangling"), file);
+  assert.is(await readSmallFile(join(folder, "dangling")), "one");
   rmSync(folder, { recursive: true });
 });
 
