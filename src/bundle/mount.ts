@@ -17,7 +17,10 @@ const OPTIONS = "ro,nodev,nosuid";
 export async function whyNoVerity(): Promise<string | undefined> {
   return query(["dmsetup", "version"]).then(
     () => undefined,
-    () => "this machine's kernel has no device-mapper",
+    (error: unknown) =>
+      error instanceof CommandError && error.outcome.kind === "not-found"
+        ? "there is no program dmsetup on this machine"
+        : "this machine's kernel has no device-mapper",
   );
 }
 

@@ -2,7 +2,8 @@
  * The vendor's verbs: masks, keys, devices' records, packages and bundles. Their names, options, help, and what
  * each runs; the work is in the files beside this one.
  */
-import { refusalOfSystem, UsageError } from "../errors.ts";
+import { CommandError, Refusal, refusalOfSystem, UsageError } from "../errors.ts";
+import { quote } from "../host/command.ts";
 import { MASK_TEXT, MASK_TEXT_EXPECTED } from "../model/mask.ts";
 import { build, clean, newProject } from "./bundle-build.ts";
 import { applyFile, delta } from "./bundle-delta.ts";
@@ -128,9 +129,33 @@ export const VENDOR_VERBS: readonly Verb[] = VERBS.map((verb) => ({
   ...verb,
   run: (values, words) =>
     verb.run(values, words).catch((error: unknown) => {
-      throw refusalOfSystem(error);
+      throw error instanceof CommandError ? refusalOfCommand(error) : refusalOfSystem(error);
     }),
 }));
+
+/** Debian's names, where a package is called otherwise than its program. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  getfattr: "attr",
+  ldconfig: "libc-bin",
+  losetup: "mount",
+  setpriv: "util-linux",
+  unshare: "util-linux",
+};
+const LONGEST_COMMAND = 200;
+
+/** A program of this machine that is not there or did not do its work: for whoever sits there to put right. */
+function refusalOfCommand({ argv, outcome, message, stderrTail }: CommandError): Refusal {
+  const [program = ""] = argv;
+  if (outcome.kind === "not-found") {
+    const name = PACKAGES[program] ?? program;
+    return new Refusal(`there is no program ${program} on this machine`, `install ${name}`);
+  }
+  const said = stderrTail.trim().split("\n").slice(-3);
+  const command = quote(argv);
+  const shown =
+    command.length > LONGEST_COMMAND ? `${command.slice(0, LONGEST_COMMAND)} …` : command;
+  return new Refusal([message, ...said].join("\n"), `the command: ${shown}`);
+}
 
 async function runKey(values: Values, [what = "", ...words]: readonly string[]): Promise<void> {
   const only = (count: number, ...options: string[]) =>

@@ -55,7 +55,7 @@ export async function* walkTree(root: string, options: TreeOptions): AsyncGenera
     const xattrs = await readXattrs(top, batch);
     for (const path of batch) {
       const file = top + path;
-      const stats = lstatSync(file);
+      const stats = lstatListed(file);
       const entry = describe(path, stats);
       if (entry.type === "symlink")
         entry.target = decode(readlinkSync(file, "buffer"), `${path} →`);
@@ -73,6 +73,16 @@ export async function* walkTree(root: string, options: TreeOptions): AsyncGenera
       yield entry;
     }
   }
+}
+
+/** @throws Refusal if it is gone since it was listed. */
+function lstatListed(file: string): Stats {
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  if (stats) return stats;
+  throw new Refusal(
+    `${file} is gone: the tree changed while it was read`,
+    "stop what writes there, and try again",
+  );
 }
 
 /** In whole: an overlay counts its layers in the highest bits, so that as doubles neighbours would be one. */
@@ -159,7 +169,7 @@ async function listPaths(top: string): Promise<string[]> {
         );
       }
       paths.push(path);
-      const stats = lstatSync(top + path);
+      const stats = lstatListed(top + path);
       if (stats.isDirectory() && stats.dev === dev) directories.push(path);
     }
     if (next % TURN_DIRECTORIES === 0) await turn();
@@ -198,7 +208,11 @@ async function readXattrs(
     ],
     "--",
     ...paths.map((path) => top + path),
-  ]);
+  ]).catch((error: unknown) => {
+    // It fails of what is gone by now.
+    for (const path of paths) lstatListed(top + path);
+    throw error;
+  });
   return parseXattrs(text, top);
 }
 

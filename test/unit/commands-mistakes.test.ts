@@ -16,7 +16,8 @@ import { dirname, join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { lockKey } from "../../src/bundle/secret-key.ts";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT, Refusal } from "../../src/errors.ts";
+import { walkTree } from "../../src/host/tree.ts";
 import { LEAST } from "../../src/model/minisign.ts";
 import { exampleBundle } from "./bundle-example.ts";
 import { keyOf } from "./key-example.ts";
@@ -116,6 +117,37 @@ test("a file that whoever packs cannot read is refused by name", async () => {
   assert.is(code, EXIT.refused, stderr);
   assert.ok(stderr.includes(hidden), stderr);
   assert.equal(readdirSync(at("out")), []);
+});
+
+test("a file that goes while the tree is read is named", async () => {
+  const [tree, text] = [at("vanish-1.0.1-9.1-000000"), 'format = 1\nversion = "1"\n'];
+  put(join(tree, "__zshield/package.toml"), text);
+  const names = Array.from({ length: 600 }, (_, index) => join(tree, `f${index}`));
+  for (const name of names) put(name, "");
+  const entries = walkTree(tree, { hash: false });
+  await entries.next();
+  // The first ones' attributes are read, those of the last ones not yet.
+  rmSync(names.at(-1) ?? "");
+  const last = names.toSorted().at(-1) ?? "";
+  rmSync(last, { force: true });
+  let fault = "none";
+  try {
+    for await (const entry of entries) void entry;
+  } catch (error) {
+    fault = error instanceof Refusal ? error.message : String(error);
+  }
+  assert.match(fault, /^\/.*\/f\d+ is gone: the tree changed while it was read/);
+});
+
+test("a program that is not there or fails is told of, and no bug", async () => {
+  if (process.getuid?.() !== 0) return;
+  const hide = 'mount --bind /dev/null $(command -v getfattr) && exec "$@"';
+  const within = (script: string) => ["unshare", "--mount", "sh", "-c", script, "sh"];
+  const words = ["package", "pack", at(TREE), "--out", at("hidden.img")];
+  const { code, stderr } = await run(words, within(hide));
+  assert.is(code, EXIT.refused, stderr);
+  assert.match(stderr, /getfattr/);
+  assert.not.match(stderr, /BUG/);
 });
 
 test.run();

@@ -30,8 +30,9 @@ test("what is replaced is a file: no device, no directory", async () => {
   const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
   symlinkSync("/dev/null", join(folder, "null"));
   const file = { text: "one", mode: 0o644, replaces: true };
-  assert.match(await writeNewFile(join(folder, "null"), file).catch(String), /no plain file/);
-  assert.match(await writeNewFile(folder, file).catch(String), /is a directory/);
+  const faultOf = (path: string) => writeNewFile(path, file).then(() => "written", String);
+  assert.match(await faultOf(join(folder, "null")), /no plain file/);
+  assert.match(await faultOf(folder), /is a directory/);
   assert.ok(lstatSync("/dev/null").isCharacterDevice());
   symlinkSync("nowhere", join(folder, "dangling"));
   await writeNewFile(join(folder, "dangling"), file);
