@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Refusal } from "../errors.ts";
 import { publishFile } from "../host/durable.ts";
+import { replaceable } from "../host/new-file.ts";
 import { withUnfinishedOf } from "../host/unfinished.ts";
 import type { ImageRecord } from "../model/bundle-manifest.ts";
 import { hashTreeBytes } from "../model/hash-tree.ts";
@@ -26,16 +27,17 @@ export interface PackedPackage {
 }
 
 /**
- * Writes the image of the tree to `out`. Without `rules`: the owners of the tree, and the times of the tree
+ * Writes the image of the tree to `file`. Without `rules`: the owners of the tree, and the times of the tree
  * up to SOURCE_DATE_EPOCH. @throws Refusal naming what cannot be packed
  */
 export async function packTree(
   directory: string,
   name: string,
-  out: string,
+  file: string,
   rules: TreeRules = { ownerRoot: false, epoch: sourceDateEpoch() },
 ): Promise<PackedPackage> {
   const parsed = parsePackageName(name);
+  const out = replaceable(file);
   if (`${resolve(out)}/`.startsWith(`${resolve(directory)}/`)) {
     throw new Refusal(`${out} would lie in the tree itself`, "choose a place outside of it");
   }

@@ -48,7 +48,7 @@ export function replaceable(path: string): string {
   const target = isLink && existsSync(path) ? realpathSync(path) : path;
   const stats = lstatSync(target, { throwIfNoEntry: false });
   if (stats === undefined || stats.isFile() || stats.isSymbolicLink()) return target;
-  const what = stats.isDirectory() ? "a directory" : "no plain file";
+  const what = stats.isDirectory() ? "a directory" : "no file but a device or the like";
   throw new Refusal(`${path} is ${what}, and stays as it is`, "name a file");
 }
 

@@ -3,11 +3,13 @@
  */
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -47,6 +49,18 @@ test("new makes what pack takes, and refuses what is there", async () => {
   assert.is(checkPackage(Bun.TOML.parse(whole)).seconds.start, 60);
   assert.match(await zshield("new", older), /is there already/);
   assert.match(await zshield("new", join(folder, "zfs")), /"zfs", column/);
+});
+
+test("pack puts nothing in the place of a device or a directory", async () => {
+  const device = join(folder, "null");
+  symlinkSync("/dev/null", device);
+  assert.match(await zshield("pack", older, "--out", device), /null is no file but a device/);
+  assert.ok(lstatSync("/dev/null").isCharacterDevice());
+  assert.match(await zshield("pack", older, "--out", folder), /is a directory, and stays/);
+  assert.is(
+    await zshield("pack", older, "--out", join(folder, "no/x")),
+    `${folder}/no/x: no such file or directory`,
+  );
 });
 
 test("pack, inspect and diff say what is there", async () => {

@@ -31,7 +31,7 @@ test("what is replaced is a file: no device, no directory", async () => {
   symlinkSync("/dev/null", join(folder, "null"));
   const file = { text: "one", mode: 0o644, replaces: true };
   const faultOf = (path: string) => writeNewFile(path, file).then(() => "written", String);
-  assert.match(await faultOf(join(folder, "null")), /no plain file/);
+  assert.match(await faultOf(join(folder, "null")), /no file but a device/);
   assert.match(await faultOf(folder), /is a directory/);
   assert.ok(lstatSync("/dev/null").isCharacterDevice());
   symlinkSync("nowhere", join(folder, "dangling"));
