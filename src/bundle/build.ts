@@ -43,6 +43,7 @@ import { filePieces } from "./pieces.ts";
 import {
   CACHE_DIRECTORY,
   OUT_DIRECTORY,
+  projectRoot,
   readProject,
   type Project,
   type ProjectFile,
@@ -50,7 +51,7 @@ import {
   type ProjectPlatform,
 } from "./project.ts";
 import { readBundle, readSigned } from "./read.ts";
-import { openSigned, signBundle, type SignedBundle } from "./signed.ts";
+import { checkSigns, openSigned, signBundle, type SignedBundle } from "./signed.ts";
 import { writeBundle } from "./write.ts";
 
 /** Another number where the same tree gives other bytes than before. */
@@ -78,6 +79,8 @@ export interface Built {
 /** @throws Refusal; then there is no bundle, or the one from before */
 export async function buildBundle(directory: string, options: BuildOptions): Promise<Built> {
   const { key, chain, isRelease } = options;
+  // Before anything is packed, which may take long.
+  checkSigns(key, chain);
   if (isRelease) checkReleaseChain(chain);
   const project = await readProject(directory);
   const out = options.out ?? join(project.root, OUT_DIRECTORY);
@@ -162,9 +165,9 @@ function readOther(path: string): Promise<SignedBundle | undefined> {
   });
 }
 
-/** Of everything that `build` has made. */
+/** Of everything that `build` has made, whatever state the rest of the project is in. */
 export async function cleanProject(directory: string): Promise<string[]> {
-  const { root } = await readProject(directory);
+  const root = projectRoot(directory);
   const made = [CACHE_DIRECTORY, OUT_DIRECTORY].map((name) => join(root, name));
   const there = made.filter((path) => existsSync(path));
   for (const path of there) rmSync(path, { recursive: true });
@@ -344,7 +347,7 @@ async function openCache(
     ): Promise<T> {
       // A newer zstd gives other bytes for the same tree.
       const version = `${CACHE_FORMAT} ${Bun.version} ${process.versions["zstd"] ?? ""}${level === LEVEL ? "" : ` ${level}`}`;
-      const name = createHash("sha256").update(`${version}\n${key}`).digest("hex");
+      const name = digestOf(`${version}\n${key}`);
       const file = join(directory, `${name}.json`);
       const known = readRecord<T>(file);
       if (known && sizeOf(blobPath(known.blob)) === known.blob.sizeBytes) {
@@ -355,7 +358,7 @@ async function openCache(
       return withScratch(directory, async (scratch) => {
         const [part, text] = [join(scratch, "blob"), join(scratch, "record")];
         const record = await make(part, scratch);
-        writeFileSync(text, JSON.stringify(record));
+        writeFileSync(text, printRecord(record));
         // Else a power cut could leave the names without the contents.
         for (const path of [part, text]) await flushFile(path);
         renameSync(part, blobPath(record.blob));
@@ -366,13 +369,27 @@ async function openCache(
   };
 }
 
-/** A record that is cut off counts as none; what it says is checked with all the rest of the manifest. */
-function readRecord<T>(file: string): T | undefined {
+/** In one line, with its digest in the next: what is damaged in it would be signed, and found by devices only. */
+function printRecord(record: unknown): string {
+  const text = JSON.stringify(record);
+  return `${text}\n${digestOf(text)}\n`;
+}
+
+/** One that is cut off or damaged counts as none. */
+function readRecord<T extends { readonly blob: BlobRecord }>(file: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as T;
+    const [text = "", digest] = readFileSync(file, "utf8").split("\n");
+    // Records of before this was there have one line.
+    if (digest !== undefined && digest !== digestOf(text)) return undefined;
+    const record = JSON.parse(text) as Partial<T> | null;
+    return typeof record?.blob?.sha256 === "string" ? (record as T) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 function sizeOf(path: string): number | undefined {

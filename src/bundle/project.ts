@@ -2,7 +2,7 @@
  * A vendor's project: product.toml, and for each platform mask.txt, boot files and packages, as trees or packed already.
  * Owns: where what lies, and refusing what does not belong there. Must not write anything but a new project.
  */
-import { existsSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
@@ -56,16 +56,20 @@ export interface Project {
   readonly newest: number;
 }
 
+/** @throws Refusal if the directory is no project. */
+export function projectRoot(directory: string): string {
+  const root = resolve(directory);
+  if (existsSync(join(root, PRODUCT_FILE))) return root;
+  throw new Refusal(
+    `${directory} holds no ${PRODUCT_FILE}`,
+    "zshield bundle new DIR begins a project",
+  );
+}
+
 /** @throws Refusal naming what is missing or does not belong there. */
 export async function readProject(directory: string): Promise<Project> {
-  const root = resolve(directory);
+  const root = projectRoot(directory);
   const productFile = join(root, PRODUCT_FILE);
-  if (!existsSync(productFile)) {
-    throw new Refusal(
-      `${directory} holds no ${PRODUCT_FILE}`,
-      "zshield bundle new DIR begins a project",
-    );
-  }
   const product = checkProduct(
     parseToml(await readPlainFile(productFile), productFile),
     productFile,
@@ -103,8 +107,17 @@ async function readPlatform(root: string, name: string): Promise<ProjectPlatform
     name,
     masks: parseMaskFile(await readPlainFile(maskFile), maskFile),
     boot: list(join(path, "boot")).map((entry) => bootFile(join(path, "boot"), entry)),
-    packages: KINDS.flatMap((kind) => packagesIn(join(path, kind), kind)),
+    packages: onlyOnce(KINDS.flatMap((kind) => packagesIn(join(path, kind), kind))),
   };
+}
+
+/** @throws Refusal if a name stands for two packages, also of `base` and `extra`. */
+function onlyOnce(packages: ProjectPackage[]): ProjectPackage[] {
+  for (const [index, { name, path }] of packages.entries()) {
+    const twice = packages.slice(0, index).find((other) => other.name.name === name.name);
+    if (twice) throw new Refusal(`${path} and ${twice.path} are the same package`, "remove one");
+  }
+  return packages;
 }
 
 /** A pipe would be waited for. @throws Refusal */
@@ -136,12 +149,7 @@ function packagesIn(directory: string, kind: ProjectPackage["kind"]): ProjectPac
     const name = isPacked ? basename(entry, IMAGE_ENDING) : entry;
     return { name: parseName(name, path), kind, path: realpathSync(path), isPacked };
   });
-  packages.sort((a, b) => comparePackages(a.name, b.name));
-  for (const [index, { name, path }] of packages.entries()) {
-    const twice = packages.slice(0, index).find((other) => other.name.name === name.name);
-    if (twice) throw new Refusal(`${path} and ${twice.path} are the same package`);
-  }
-  return packages;
+  return packages.toSorted((a, b) => comparePackages(a.name, b.name));
 }
 
 function parseName(name: string, path: string): PackageName {
@@ -173,9 +181,22 @@ function parseToml(text: string, path: string): unknown {
 
 /** Begins a project. @throws Refusal if the directory holds anything. */
 export async function makeProject(directory: string): Promise<void> {
-  if (existsSync(directory) && readdirSync(directory).length > 0) {
+  const isThere = existsSync(directory);
+  if (isThere && readdirSync(directory).length > 0) {
     throw new Refusal(`${directory} is not empty`, "name a directory of its own for the project");
   }
+  try {
+    await fillProject(directory);
+  } catch (error) {
+    // Half of one would be in the way of the next try.
+    for (const name of isThere ? readdirSync(directory) : [""]) {
+      rmSync(join(directory, name), { recursive: true, force: true });
+    }
+    throw error;
+  }
+}
+
+async function fillProject(directory: string): Promise<void> {
   const platform = join(directory, PLATFORM_DIRECTORY, "x86_64");
   for (const part of ["boot", ...KINDS]) {
     mkdirSync(join(platform, part), { recursive: true });
@@ -215,7 +236,7 @@ const README = `# A product for zshield
 A package is a directory called like \`nvr-1.0.8.1-7.2-000000\` (name, program version, system version, sequence, revision, mask), with
 the files as they will lie on the device, and \`__zshield/package.toml\`; or an image that is packed already, called the same with \`${IMAGE_ENDING}\`.
 
-    zshield key new --out vendor                       # once; keep vendor.key and its password
+    zshield key new --out ../vendor                    # once, outside of the project; keep ../vendor.key and its password
     zshield package new platform/x86_64/base/NAME      # begins a package
     zshield bundle build . --key ../vendor.key         # ${OUT_DIRECTORY}/PRODUCT-MAJOR.SUM.MMDD.upt
     zshield bundle verify ${OUT_DIRECTORY}/*.upt --key ../vendor.pub

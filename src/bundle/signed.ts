@@ -67,14 +67,18 @@ export function openSigned(name: string, parts: SignedParts, known: KnownKeys): 
   return { manifest, parts, layout, identity: sha256Of(parts.manifest), chain, signer };
 }
 
+/** @throws Refusal if another key than the chain's last one is to sign. */
+export function checkSigns(key: SecretKey, chain: Chain): void {
+  if (isSameKey(lastKey(chain), key)) return;
+  throw new Refusal(
+    `the last key of the chain is ${lastKey(chain).id}, not ${key.id}`,
+    "the last key signs: name its file with --key",
+  );
+}
+
 /** `chain` ends with `key`. */
 export function signBundle(manifest: BundleManifest, key: SecretKey, chain: Chain): SignedParts {
-  if (!isSameKey(lastKey(chain), key)) {
-    throw new Refusal(
-      `the last key of the chain is ${lastKey(chain).id}, not ${key.id}`,
-      "the last key signs: name its file with --key",
-    );
-  }
+  checkSigns(key, chain);
   const text = printBundleManifest(manifest);
   const encoder = new TextEncoder();
   const comments = { untrustedComment: COMMENT.bundle, trustedComment: commentOf(manifest) };

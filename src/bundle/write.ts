@@ -68,7 +68,7 @@ export async function* bundlePieces(
     if (length !== blob.sizeBytes || hash.digest("hex") !== blob.sha256) {
       throw new Refusal(
         `the blob of ${blob.what} has not the digest ${blob.sha256} any more`,
-        "where it was copied from it is damaged; of a project's own cache: zshield bundle clean DIR",
+        "where it was copied from it is damaged; of a project: remove its cache/, and build again",
       );
     }
     yield Buffer.alloc(paddingBytes(blob.sizeBytes));

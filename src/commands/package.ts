@@ -1,7 +1,7 @@
 /*
  * `zshield package`: a vendor's directory tree becomes an image that devices mount, and can be looked into.
  */
-import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { identifyImage, IMAGE_ENDING, openImage } from "../bundle/image.ts";
 import { mountImage, whyNoVerity } from "../bundle/mount.ts";
@@ -26,7 +26,6 @@ export function newPackage(directory: string): void {
     throw new Refusal(`${directory} is there already`, "choose a name that is free");
   }
   const file = join(directory, PACKAGE_FILE);
-  mkdirSync(dirname(file), { recursive: true });
   const text = printPackage({
     version: name.program.join("."),
     description: "",
@@ -36,7 +35,14 @@ export function newPackage(directory: string): void {
     health: [],
     seconds: { start: 60, stop: 60, health: 60 },
   });
-  writeFileSync(file, `${text}${MORE}`);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${text}${MORE}`);
+  } catch (error) {
+    // Half of one would be in the way of the next try.
+    rmSync(stats ? dirname(file) : directory, { recursive: true, force: true });
+    throw error;
+  }
   print(`${directory}: put the files in as they lie in the system, and fill in ${PACKAGE_FILE}`);
 }
 

@@ -271,9 +271,73 @@ test("a cache that was damaged is not believed", async () => {
   writeFileSync(join(cache, blob), bytes);
   assert.match(
     await refused(buildWords("damaged")),
-    /the blob of .* has not the digest .*\n.*bundle clean/,
+    // `clean` would take the bundles in out/ along.
+    /the blob of .* has not the digest .*\n.*remove its cache\//,
   );
   assert.equal(readdirSync(at("damaged/out")), [], "no half of a bundle is left");
+});
+
+test("a record of the cache that is another one is not signed", async () => {
+  putProject("flipped");
+  await done(buildWords("flipped"));
+  const identity = (await signedOf(at("flipped/out", BUNDLE))).identity;
+  const cache = at("flipped/cache");
+  const records = readdirSync(cache).filter((name) => name.endsWith(".json"));
+  for (const damage of [
+    (text: string) => text.replace(/"rootHash":"./, '"rootHash":"z'),
+    (text: string) => text.replace(/"sizeBytes":\d/, '"sizeBytes":7'),
+    () => "{}\n",
+    () => "null",
+  ]) {
+    for (const name of records) {
+      writeFileSync(join(cache, name), damage(readFileSync(join(cache, name), "utf8")));
+    }
+    await done(buildWords("flipped"));
+    assert.is((await signedOf(at("flipped/out", BUNDLE))).identity, identity);
+  }
+});
+
+test("clean works on a project that cannot be built", async () => {
+  putProject("broken");
+  await done(buildWords("broken"));
+  put(at("broken/product.toml"), "format = ");
+  assert.match(await done(["bundle", "clean", at("broken")]), /removed: .*cache, .*out/);
+});
+
+test("a chain that ends with another key is refused before anything is packed", async () => {
+  putProject("early");
+  const chain = extendChain(chainOf(KEYS.vendor), KEYS.vendor, KEYS.next);
+  const packed: string[] = [];
+  const options = { ...HERE, chain, say: (line: string) => void packed.push(line) };
+  const why = await buildBundle(at("early"), options).then(() => "", String);
+  assert.match(why, /the last key of the chain is/);
+  assert.equal(packed, []);
+});
+
+test("a project that is begun on a full disk leaves nothing in the way", async () => {
+  if (process.getuid?.() !== 0) return;
+  const script = [
+    'mount -t tmpfs -o size=8k,nr_inodes=9 none "$1" && head -c 4096 /dev/zero > "$1/fill"',
+    'mkdir "$1/empty"; shift; "$@"; code=$?; ls -A "$DIRECTORY" "$DIRECTORY/empty"; exit $code',
+  ].join("\n");
+  mkdirSync(at("full"));
+  for (const [words, there] of [
+    [["bundle", "new", at("full/project")], ""],
+    [["bundle", "new", at("full/empty")], ""],
+    [["package", "new", at("full/a/b/c/d/e/f/g/h-1.0.1-1.1-000000")], ""],
+  ] as const) {
+    const argv = ["unshare", "--mount", "sh", "-c", script, "sh", at("full")];
+    const child = Bun.spawnSync([...argv, process.execPath, MAIN, ...words], {
+      env: { ...process.env, DIRECTORY: at("full") },
+    });
+    const said = child.stdout.toString();
+    assert.is(child.exitCode, 3, `${said}${child.stderr.toString()}`);
+    assert.is(
+      said.replaceAll(/^\/.*:$|\n|^empty$|^fill$/gm, "").replace(/^a$/, ""),
+      there,
+      words.join(" "),
+    );
+  }
 });
 
 const WHITEOUT: Entry = {
@@ -553,7 +617,7 @@ test("what does not belong into a project is refused by name", async () => {
     ],
     [
       (root) => putPackage(join(root, "platform/x86_64/extra/zfs-2.0.8.1-7.2-000000")),
-      /zfs is there twice/,
+      /extra\/zfs-2\.0\.8\.1-7\.2-000000 and .*base\/zfs-1.* are the same package/,
     ],
     [
       (root) =>
@@ -601,6 +665,10 @@ test("a new project says what goes where, and needs a place of its own", async (
     ],
   );
   assert.match(readFileSync(at("fresh/product.toml"), "utf8"), /product = "fresh"/);
+  // Where the line that makes the key puts it is where the line that builds looks for it.
+  const readme = readFileSync(at("fresh/README.md"), "utf8");
+  const [, made] = /key new --out (\S+)/.exec(readme) ?? [];
+  for (const [, used] of readme.matchAll(/--key (\S+)\.(?:key|pub)/g)) assert.is(used, made);
   assert.match(await refused(["bundle", "new", at("fresh")]), /is not empty/);
   // As it is, it can be built: a bundle of nothing.
   await done(buildWords("fresh"));
