@@ -51,6 +51,8 @@ const KNOWN_WORDS: readonly FuzzInput[] = [
 /** An input that takes longer three times over: a parser's time must not run away. */
 const SLOW_MS = 500;
 const MOST_CORPUS = 1000;
+/** Ways of being refused that are remembered: in ten minutes there can be millions, each with its own words. */
+const MOST_OUTCOMES = 20_000;
 /** How often one changes what was taken, rather than what was refused. */
 const TAKEN_SHARE = 0.75;
 
@@ -86,6 +88,7 @@ export async function fuzz(target: FuzzTarget): Promise<FuzzReport> {
     // Some of what is taken, and all that is refused in a new way, is worth changing further.
     const isTaken = outcome === "taken";
     if (isTaken ? random() >= 0.02 : outcomes.has(outcome)) return;
+    if (outcomes.size >= MOST_OUTCOMES) outcomes.clear();
     outcomes.add(outcome);
     const list = isTaken ? corpus.taken : corpus.refused;
     // The first ones stay: what came from them may have lost what they have.
