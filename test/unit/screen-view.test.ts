@@ -254,6 +254,41 @@ test("a password is not shown", () => {
   assert.match(said, /> \*{6}/);
 });
 
+test("a password is asked for on the screen, however long the verdict and however small the terminal", () => {
+  const long = "the disk answers no more, ".repeat(12);
+  const at = { index: 8, total: 20, title: "copy", changed: true };
+  const explanation = explain(new StepError(at, new Error(long)), quote);
+  const failed = { result: { ...success, outcome: "failed" as const }, explanation };
+  const warnings = [say("no-audit-report", long), say("no-audit-report", long)];
+  const notes = ["That is not the rescue password.", "The next try is in 2 s."];
+  for (const verdict of [failed, { ...testVerdict("memory"), warnings }]) {
+    for (let rows = 5; rows <= 24; rows++) {
+      for (const columns of [40, 80]) {
+        for (const [language, charset] of [
+          ["en", "blocks"],
+          ["en", "ascii"],
+          ["zh", "blocks"],
+        ] as const) {
+          const size = { columns, rows };
+          const scene = { ...SCENES.secret, prompt: textsOf(language).say(say("password")) };
+          const said = lines(known(scene, { verdict, notes }), size, language, charset);
+          assert.is(said.length, rows);
+          const { verdict: _verdict, ...bare } = known(scene);
+          const [, prompt = "?"] = lines(bare, size, language, charset);
+          const where = `${columns}x${rows} ${language}\n${said.join("\n")}`;
+          const asked = said.findIndex((line) => line.includes(prompt));
+          assert.ok(asked > 0, where);
+          assert.ok(
+            said.slice(asked).some((line) => line.includes("> ******")),
+            where,
+          );
+          if (rows >= 12) assert.match(said.join("\n"), charset === "ascii" ? /#/ : /█/, where);
+        }
+      }
+    }
+  }
+});
+
 test("Chinese is Chinese: no English sentence is left in any scene but what comes from outside", () => {
   for (const scene of [SCENES.menu, SCENES.consent, SCENES.running, SCENES.finished]) {
     const said = text(known(scene, { verdict: { result: success } }), USUAL, "zh");

@@ -38,10 +38,10 @@ export function draw(view: View, size: Size, charset: Charset): Row[] {
     const body = code ?? view.body.flatMap((block) => fixedRows(block, columns, GLYPHS[charset]));
     return [...filled(body, rows - 1), bar(view.keys)].map((row) => fitted(row, size, charset));
   }
-  const notes = view.notes
-    .flatMap((note) => wrap(note, columns, 2))
-    .slice(-MOST_NOTE_ROWS)
-    .map((line) => row(line, "strong"));
+  const staying = bodyRows(view.body.filter(stays), size, GLYPHS[charset]).length;
+  const noteRows = Math.max(0, Math.min(MOST_NOTE_ROWS, rows - 2 - staying));
+  const said = view.notes.flatMap((note) => wrap(note, columns, 2));
+  const notes = said.slice(Math.max(0, said.length - noteRows)).map((line) => row(line, "strong"));
   const height = rows - 2 - notes.length;
   const body = filled(withCode(view, { columns, rows: height }, charset), height);
   const all = [bar(view.title), ...body, ...notes, bar(view.keys)];
@@ -68,11 +68,25 @@ function bodyRows(blocks: readonly Block[], size: Size, glyphs: Glyphs): Row[] {
   const { columns } = size;
   const wishes = blocks.map((block) => wishOf(block, columns, glyphs));
   const heights = shared(wishes, size.rows);
-  return blocks.flatMap(
+  const parts = blocks.map(
     (block, index) =>
       flexibleRows(block, columns, heights[index] ?? 0, glyphs) ??
       fixedRows(block, columns, glyphs),
   );
+  let over = parts.reduce((sum, { length }) => sum + length, 0) - size.rows;
+  if (over <= 0 || !blocks.some(stays)) return parts.flat();
+  const above = blocks.findIndex(stays);
+  for (let index = above - 1; index >= 0 && over > 0; index--) {
+    const part = parts[index] ?? [];
+    const gone = Math.min(over, part.length);
+    parts[index] = part.slice(0, part.length - gone);
+    over -= gone;
+  }
+  return parts.flat();
+}
+
+function stays(block: Block): boolean {
+  return block.kind === "text" && block.stays === true;
 }
 
 /** Each its least; then a row more for each in turn, as long as there are rows; the greedy ones at last. */

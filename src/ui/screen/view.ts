@@ -23,6 +23,8 @@ export type Block =
       readonly text: string;
       readonly style?: Style;
       readonly indent?: number;
+      /** Where there are too few rows, what stands above it makes way. */
+      readonly stays?: boolean;
     }
   | { readonly kind: "gap" }
   /** Lines of which the last ones are left out, with a word, where there is no room. */
@@ -137,8 +139,8 @@ function bodyOf(known: Known, scene: Scene, t: Texts): Block[] {
       // The password is for what can be chosen: how it went is read by whoever passes by.
       return [
         ...(known.verdict ? [...verdict(known.verdict, t), gap] : []),
-        { kind: "text", text: scene.prompt, style: "strong" },
-        { kind: "text", text: `> ${"*".repeat(scene.typed.length)}` },
+        { kind: "text", text: scene.prompt, style: "strong", stays: true },
+        { kind: "text", text: `> ${"*".repeat(scene.typed.length)}`, stays: true },
       ];
   }
 }
