@@ -68,7 +68,19 @@ export async function harvestRecipe(recipe: Recipe, asked: HarvestOptions): Prom
   // Programs start in another directory.
   const options = { ...asked, out: resolve(asked.out) };
   // For what scripts of packages make too.
-  process.umask(0o022);
+  if (harvesting++ === 0) umaskBefore = process.umask(0o022);
+  try {
+    return await harvestWith(recipe, options);
+  } finally {
+    if (--harvesting === 0) process.umask(umaskBefore);
+  }
+}
+
+/** How many harvests go on: the umask is the whole process's, and the last one gives it back. */
+let harvesting = 0;
+let umaskBefore = 0;
+
+async function harvestWith(recipe: Recipe, options: HarvestOptions): Promise<Harvested> {
   const { wish } = recipe;
   const others = options.others.map(readOther);
   const { installed } = await readPlainRoot(options.root);

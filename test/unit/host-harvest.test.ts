@@ -309,6 +309,20 @@ test("a relative --out is one of this process's directory, not of the programs'"
   }
 });
 
+test("the umask is as it was afterwards, also where it is refused, and where two go on at once", async () => {
+  const before = process.umask(0o027);
+  try {
+    const none = { ...recipe, versionOf: "no-such-package" };
+    const work = [recipe, none].map((one, index) =>
+      harvestRecipe(one, { ...options, out: join(folder, `umask-${index}`) }).catch(String),
+    );
+    for (const done of work) await done;
+    assert.is(process.umask(), 0o027);
+  } finally {
+    process.umask(before);
+  }
+});
+
 test("neither the umask nor a directory whose group is passed on decides over a harvest's modes and owners", async () => {
   const enabled = makeRoot("modes");
   write(enabled, "usr/lib/systemd/system/svc.service", "[Install]\nWantedBy=a.target\n");
@@ -333,7 +347,7 @@ test("neither the umask nor a directory whose group is passed on decides over a 
         return `${made.toString(8)} ${uid}:${gid} ${path}`;
       });
     } finally {
-      process.umask(before);
+      assert.is(process.umask(before), umask);
     }
   };
   const plain = await seen("plain", 0o022, 0o755);
