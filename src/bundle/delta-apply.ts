@@ -4,7 +4,7 @@
  * Owns: that all of it is there in the end, or nothing; one image at a time is worked on, so memory and room do not grow with
  * the bundle.
  */
-import { lstatSync, renameSync } from "node:fs";
+import { lstatSync, renameSync, rmdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
@@ -52,6 +52,8 @@ interface Work {
   readonly scratch: string[];
   /** What is new. It goes again if anything fails. */
   readonly made: string[];
+  /** Those for images that were not there, the innermost first. They go again if anything fails and they are empty. */
+  readonly directories: string[];
   /** A signal removes what is marked until these are called. */
   readonly marks: (() => void)[];
 }
@@ -76,8 +78,10 @@ export async function applyDelta(
     onContent,
     scratch: [],
     made: [],
+    directories: [],
     marks: [],
   };
+  let isDone = false;
   try {
     const found = images === undefined ? new Map() : await makeImages(work, images);
     const file = out === undefined ? undefined : await makeBundle(work, out, found);
@@ -88,13 +92,24 @@ export async function applyDelta(
     if (file !== undefined && out !== undefined && !(await publish(work, file, out))) {
       throw takenName(out);
     }
+    isDone = true;
     return newer;
   } catch (error) {
-    for (const path of work.made.toReversed()) await rm(path, { recursive: true, force: true });
+    for (const path of work.made) await rm(path, { recursive: true, force: true });
     throw error;
   } finally {
     for (const path of work.scratch) await rm(path, { recursive: true, force: true });
+    if (!isDone) for (const path of work.directories) removeEmpty(path);
     for (const finish of work.marks) finish();
+  }
+}
+
+/** What somebody else has put there meanwhile stays, and with it the directory. */
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // The signal's handler cannot wait, and nobody is told: it is not empty, or has gone.
   }
 }
 
@@ -126,8 +141,10 @@ async function makeScratch(work: Work, path: string): Promise<void> {
 
 /** Every content of the newer bundle: by its digest, where it lies. */
 async function makeImages(work: Work, directory: string): Promise<Map<string, string>> {
-  const mark = (path: string) => markMade(work, path);
-  await makeDirectory(directory, mark).catch((error: unknown) => {
+  await makeDirectory(directory, (path) => {
+    work.directories.unshift(path);
+    work.marks.push(markUnfinished(path, () => removeEmpty(path)));
+  }).catch((error: unknown) => {
     throw new Refusal(`${directory} cannot be made: ${messageOf(error)}`);
   });
   const scratch = await unfinishedIn(directory, ".");

@@ -24,7 +24,8 @@ export function markUnfinished(path: string, discard = () => remove(path)): () =
 }
 
 function end(signal: NodeJS.Signals): void {
-  for (const discard of unfinished.values()) discard();
+  // The newest first: a directory goes after what was made in it.
+  for (const discard of [...unfinished.values()].reverse()) discard();
   for (const one of ENDING) process.off(one, end);
   // As if nobody had looked at it: a shell stops its script then.
   process.kill(process.pid, signal);

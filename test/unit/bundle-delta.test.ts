@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -243,6 +244,34 @@ test("both ways one image at a time is worked on: what it needed is gone before 
   }
   assert.is(seen.length, 12);
   assert.equal(seen.flat(), []);
+  rmSync(folder, { recursive: true });
+});
+
+test("a directory that was made for images goes when it fails, and stays with what somebody else put there", async () => {
+  const folder = at("whose");
+  const images = join(folder, "deep", "images");
+  mkdirSync(folder);
+  const failing = (act: () => void) => {
+    let count = 0;
+    const onContent = () => {
+      if (count++ === 0) act();
+      else throw new Refusal("enough");
+    };
+    const asked = { keys: undefined, onManifest: () => undefined, onContent };
+    return refusalWhile(() => applyDelta(older, UPD, { out: undefined, images }, asked));
+  };
+  assert.match(await failing(() => undefined), /enough/);
+  assert.equal(readdirSync(folder), []);
+  assert.match(await failing(() => writeFileSync(join(folder, "deep", "own"), "mine")), /enough/);
+  assert.equal(listing(folder).length, 2);
+  assert.is(readFileSync(join(folder, "deep", "own"), "utf8"), "mine");
+  // One that was there with content: as it was, but for a time.
+  mkdirSync(join(images, "own"), { recursive: true });
+  writeFileSync(join(images, "own", "file"), "mine");
+  symlinkSync("nowhere", join(images, "link"));
+  const before = listing(folder);
+  assert.match(await failing(() => undefined), /enough/);
+  assert.equal(listing(folder), before);
   rmSync(folder, { recursive: true });
 });
 
