@@ -4,8 +4,9 @@
  * Owns: what card.json and card.cfg say, and which file lies where on the ESP.
  */
 import { createHash } from "node:crypto";
-import { copyFile, cp, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { publishFile } from "../src/host/durable.ts";
 import { type CardDescription, parseCard } from "../src/model/card.ts";
 import { VERSION } from "../src/version.ts";
 import { digestOfFile } from "./cache.ts";
@@ -96,7 +97,7 @@ export async function assemble(parts: Parts): Promise<CardDescription> {
         }),
       ),
     );
-    await rename(unfinished, products.image);
+    await publishFile(unfinished, products.image);
   } finally {
     await rm(unfinished, { force: true });
   }

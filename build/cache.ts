@@ -1,10 +1,13 @@
 /*
  * Where build products are kept, and the digest that names them: a product is made again only when
- * something that went into it has changed. Owns: paths under dist/, digests, and what is dropped.
+ * something that went into it has changed. Owns: paths under dist/, digests, how what is finished gets its name,
+ * and what is dropped.
  */
 import { existsSync } from "node:fs";
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import { flushDirectory, flushFile } from "../src/host/durable.ts";
+import { run } from "./command.ts";
 
 export const REPOSITORY = path.resolve(import.meta.dirname, "..");
 export const DIST = path.join(REPOSITORY, "dist");
@@ -43,6 +46,20 @@ export async function dropUnused(directory: string): Promise<void> {
     await rm(file.replace(/\.used$/, ""), { recursive: true, force: true });
     await rm(file, { recursive: true, force: true });
   }
+}
+
+/** A file that is finished gets its name, which says that it is whole: its content is on the disk before. */
+export async function keepFile(from: string, to: string): Promise<void> {
+  await flushFile(from);
+  await rename(from, to);
+  await flushDirectory(path.dirname(to));
+}
+
+/** The same for a directory and all that lies in it. */
+export async function keepTree(from: string, to: string): Promise<void> {
+  await run(["sync", "--file-system", from]);
+  await rename(from, to);
+  await flushDirectory(path.dirname(to));
 }
 
 /** Removes a directory so that what lies in it, half removed, is never taken for whole. */

@@ -5,9 +5,10 @@
  * ZSHIELD_SECURITY_MIRROR, or from what mmdebstrap itself takes where neither says anything.
  */
 import { existsSync } from "node:fs";
-import { chmod, mkdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
+import { keepFile } from "./cache.ts";
 import { output } from "./command.ts";
 import type { LockedPackage } from "./debian-lock.ts";
 
@@ -101,5 +102,5 @@ async function keep(cache: string, entry: LockedPackage): Promise<void> {
       entry.sha256;
   if (!right) return rm(from, { force: true });
   await chmod(from, 0o644);
-  await rename(from, debPath(cache, entry));
+  await keepFile(from, debPath(cache, entry));
 }

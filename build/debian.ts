@@ -4,10 +4,10 @@
  * `npx bun build/debian.ts lock` chooses the packages anew and writes the lock.
  */
 import { existsSync } from "node:fs";
-import { copyFile, link, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
-import { cacheDirectory, digestOf, dropUnused, markUsed, REPOSITORY } from "./cache.ts";
+import { cacheDirectory, digestOf, dropUnused, keepFile, markUsed, REPOSITORY } from "./cache.ts";
 import { asProgram, output, run, told } from "./command.ts";
 import { type LockedPackage, parseLock, printLock, resolveLock } from "./debian-lock.ts";
 import { debPath, fetchPackages } from "./debian-mirror.ts";
@@ -154,7 +154,7 @@ async function install(
     await tidy(root);
     await clampTimes(root, epoch);
     await packTree(root, path.join(work, "root.tar.zst"));
-    await rename(path.join(work, "root.tar.zst"), archive);
+    await keepFile(path.join(work, "root.tar.zst"), archive);
   } finally {
     await rm(work, { recursive: true, force: true });
   }

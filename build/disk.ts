@@ -3,9 +3,10 @@
  * Owns: which form of each format. None of them has room allocated that the card does not use.
  */
 import { lstatSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
+import { publishFile } from "../src/host/durable.ts";
 import { run, told } from "./command.ts";
 
 /** qemu-img's options for each. */
@@ -50,7 +51,7 @@ export async function makeDisk(image: string, out: string, format: DiskFormat): 
       await run(["qemu-img", "convert", ...from, image, making]);
       await run(["qemu-img", "compare", "-f", "raw", "-F", format, image, making]);
     });
-    await rename(making, out);
+    await publishFile(making, out);
   } finally {
     await rm(making, { force: true });
   }

@@ -4,12 +4,12 @@
  * it says its version whatever the environment holds, and needs no library but those listed.
  */
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as esbuild from "esbuild";
 import { blessedPlugin, NOT_BUNDLED } from "./blessed-plugin.ts";
-import { cacheDirectory, digestOf, digestOfFile, DIST, REPOSITORY } from "./cache.ts";
+import { cacheDirectory, digestOf, digestOfFile, DIST, keepFile, REPOSITORY } from "./cache.ts";
 import { asProgram, output, run, told } from "./command.ts";
 import { sealedRuntime } from "./runtime.ts";
 
@@ -81,7 +81,7 @@ export async function build(entry: string, target: string): Promise<void> {
     );
     await chmod(made, 0o755);
     await checkExecutable(made);
-    await rename(made, target);
+    await keepFile(made, target);
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -4,7 +4,7 @@
  * Must not know how the tree gets onto a card.
  */
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
 import {
@@ -12,6 +12,7 @@ import {
   digestOf,
   digestOfFile,
   dropUnused,
+  keepTree,
   markUsed,
   REPOSITORY,
 } from "./cache.ts";
@@ -66,7 +67,7 @@ export async function makeGolden(choice: GoldenChoice): Promise<string> {
     await told(`golden “${name}”`, () => fill(tree, choice));
     await markUsed(directory);
     // Another build may have been quicker; what it made is the same.
-    await rename(tree, directory).catch((error: unknown) => {
+    await keepTree(tree, directory).catch((error: unknown) => {
       if (!existsSync(directory)) throw error;
     });
     await dropUnused(path.dirname(directory));

@@ -4,11 +4,11 @@
  * Owns: the checks, and the key under which everything made of that root is kept.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Refusal } from "../src/errors.ts";
 import { readTree } from "../src/host/tree.ts";
-import { cacheDirectory, digestOf, removeAtOnce } from "./cache.ts";
+import { cacheDirectory, digestOf, keepTree, removeAtOnce } from "./cache.ts";
 import { run, told } from "./command.ts";
 import { rootEpoch } from "./debian.ts";
 import { makeGolden } from "./golden.ts";
@@ -86,7 +86,7 @@ async function unpack(archive: string, tree: string): Promise<void> {
         "is it a tar of a whole root?",
       );
     });
-    await rename(work, tree);
+    await keepTree(work, tree);
   } finally {
     await rm(work, { recursive: true, force: true });
   }

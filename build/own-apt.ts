@@ -2,8 +2,9 @@
  * An apt that knows nothing of this machine's: one suite of Debian with its updates, no package installed. Owns: its
  * directories, sources and lists.
  */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { keepFile } from "./cache.ts";
 import { run } from "./command.ts";
 import { type Mirrors, readMirrors } from "./debian-mirror.ts";
 
@@ -55,6 +56,6 @@ export async function makeOwnApt(directory: string, choice: Choice): Promise<str
     ].join("\n"),
   );
   await run(["apt-get", "--quiet", "update", "--error-on=any"], { env: { APT_CONFIG: making } });
-  await rename(making, file);
+  await keepFile(making, file);
   return file;
 }

@@ -4,12 +4,12 @@
  * with its hash tree and manifest. Owns: what goes into each part's digest, and the order of making it.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type GoldenDescription, GOLDEN_LABEL, parseGolden } from "../src/model/card.ts";
 import type { Config } from "../src/model/config.ts";
 import { readTree } from "../src/host/tree.ts";
-import { cacheDirectory, digestOf, digestOfFile } from "./cache.ts";
+import { cacheDirectory, digestOf, digestOfFile, keepTree } from "./cache.ts";
 import { told } from "./command.ts";
 import { makeRoot, rootDigest } from "./debian.ts";
 import { describeFiles } from "./files.ts";
@@ -44,7 +44,7 @@ async function part(
       if (nameOfKey(older) === name)
         await rm(path.join(parent, older), { recursive: true, force: true });
     }
-    await rename(work, folder);
+    await keepTree(work, folder);
   });
   return folder;
 }

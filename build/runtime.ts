@@ -5,9 +5,9 @@
  * runtime's bytes with others that nobody sets. Owns: which bytes; fails if they are not as expected.
  */
 import { existsSync } from "node:fs";
-import { chmod, mkdir, rename } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import path from "node:path";
-import { cacheDirectory, digestOf, REPOSITORY } from "./cache.ts";
+import { cacheDirectory, digestOf, keepFile, REPOSITORY } from "./cache.ts";
 
 const RUNTIME = path.join(REPOSITORY, "node_modules/@oven/bun-linux-x64-baseline/bin/bun");
 const PACKAGE = path.join(REPOSITORY, "node_modules/@oven/bun-linux-x64-baseline/package.json");
@@ -42,7 +42,7 @@ export async function sealedRuntime(): Promise<string> {
   const partial = `${sealed}.${process.pid}`;
   await Bun.write(partial, bytes);
   await chmod(partial, 0o755);
-  await rename(partial, sealed);
+  await keepFile(partial, sealed);
   return sealed;
 }
 

@@ -2,7 +2,14 @@
  * Virtual disks of a card: each format says what it is, holds the same bytes, takes no room for what is empty, and takes the
  * place of nothing but a file.
  */
-import { existsSync, mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,6 +19,7 @@ import { command } from "../lab/command.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
 
 const folder = makeFolder("disk-formats");
+const MODULE = new URL("../../build/disk.ts", import.meta.url).pathname;
 const image = join(folder, "card.img");
 const test = suite("disk formats");
 test.before(() => {
@@ -44,6 +52,27 @@ test("each format says what it is and holds the same bytes in no more room", asy
   }
   const { "format-specific": vmdk } = await infoOf(join(folder, "card.vmdk"));
   assert.is(vmdk?.data?.["create-type"], "monolithicSparse");
+});
+
+test("what is made is on the disk before it has its name", async () => {
+  const [out, log] = [join(folder, "flushed.qcow2"), join(folder, "log")];
+  const strace = [
+    ...["strace", "--follow-forks", "--decode-fds=path", "--quiet=all"],
+    ...["--trace=fsync,rename,renameat,renameat2", "--output", log],
+  ];
+  const source = `import { makeDisk } from ${JSON.stringify(MODULE)}; await makeDisk(...process.argv.slice(1), "qcow2");`;
+  await command([...strace, process.execPath, "-e", source, image, out]);
+  const calls = readFileSync(log, "utf8").split("\n");
+  const named = calls.findIndex((call) => call.includes("rename") && call.includes(`"${out}"`));
+  assert.ok(named > 0, calls.join("\n"));
+  assert.ok(
+    calls.slice(0, named).some((call) => call.includes(`<${out}.part>)`)),
+    calls.join("\n"),
+  );
+  assert.ok(
+    calls.slice(named).some((call) => call.includes(`<${folder}>)`)),
+    calls.join("\n"),
+  );
 });
 
 test("a directory or a device is not replaced, a file is", async () => {

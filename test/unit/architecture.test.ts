@@ -70,4 +70,21 @@ test("plan/, report/ and model/ do no I/O", () => {
   }
 });
 
+test("what build/ has finished is on the disk before it gets its name", () => {
+  const build = join(SOURCE, "../build");
+  const renaming = (readdirSync(build, { recursive: true }) as string[])
+    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\brename(Sync)?\(/.test(readFileSync(join(build, name), "utf8")))
+    .sort();
+  assert.equal(renaming, [
+    // keepFile and keepTree.
+    "cache.ts",
+    // A note that a power cut has torn counts as none.
+    "catalogue/make.ts",
+    // Within a part, which keepTree keeps.
+    "grub.ts",
+    "rescue.ts",
+  ]);
+});
+
 test.run();
