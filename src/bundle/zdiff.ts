@@ -1,49 +1,7 @@
 /*
  * zdiff1: the fewest bytes between two versions of a package's image, and applying them. Owns: applying; zdiff/make.ts makes.
  * Neither trusts the other: every number has a limit, and the caller compares the digest of what came out.
- *
- * A difference is the 8 bytes "zdiff1\n\0" and one stream of binary arithmetic coding, without anything behind it.
- * All that follows is in the order in which it stands there.
- *
- * BITS (coder.ts). `range` begins as 2^31 - 1, `code` as bytes 1 to 4 of the stream, byte 0 is 0. A bit with P(1) = p / 65536:
- * bound = floor(range * p / 65536), with (range >> 16) * p + (((range & 65535) * p) >> 16); code < bound is a 1 and range
- * becomes bound, else both lose bound; while range < 2^23 both are shifted by a byte. At the end code is 0.
- * A bit with a memory has two probabilities, which begin at 32768; p is their mean, made odd; they move to 65535 or 0 by
- * 1/16 and 1/128 of the way. A number n has k = floor(log2(n + 1)) by a tree of 6 such bits, then the k bits below the
- * highest one of n + 1: the first three by all bits before, the others by their place (8 + 0 to 7, the last for all further).
- * Each kind of number has memories of its own: the first argument of `number` in format.ts. Signed ones are 0, -1, 1, -2 …
- *
- * HEADER (header.ts): bytes of the old image, of the new one's body, bits of the tables, blocks under the hash tree or 0;
- * if not 0: bytes of the salt, each byte. The hash tree (dm-verity's format 1, SHA-256, blocks of 4096 bytes, the top level
- * first) lies behind the body and is computed, never carried.
- *
- * SEGMENTS (format.ts) until the body is whole: number of jobs, operations, whether there is a program, the program; then the
- * jobs; then the content of the operations. An operation has a kind, its bytes less 1, and
- *   COPY, PATCH   where it begins in the old image, from the end of the last such operation
- *   AGAIN         how far back in the new image
- *   PRESSED       job * 2^22 + offset in its result, from where the last such operation ended
- *   LITERAL, STORED   nothing
- *
- * CONTENT. COPY, AGAIN and PRESSED have none. STORED: each byte as 8 bits with p = 32768. LITERAL: each byte by the model
- * below, in pieces of 65536. PATCH: how many bytes are as foretold, then the difference (modulo 256) of the next one by
- * the model, and so on; the last run reaches the end. Foretold is the old byte, but where a program says that a field
- * lies here (references.ts, looked for in pieces of 65536 bytes of the operation, with the 4 bytes before in sight):
- * there the field's meaning is computed, translated and written back:
- *   - the old address that the field means: from the parts that are loaded, as ELF has them in its program headers
- *   - the new one: what the same old address became the last time in this segment (a table with one entry a slot), else where
- *     the segment's copies took it: the last that begins before it, of those with 32 bytes or more and not inside another
- *   - kinds: relative to the end of the field in x86-64 code, 8 or 4 bytes absolute, relative to a base or to the field itself,
- *     and 4 bytes without meaning that move by what the last one did, or become what the same value became before
- * After each field its real value is learned. So a function that moved costs nothing, nor do the calls that lead to it, nor the
- * tables that hold its address; bsdiff pays for each of these.
- *
- * JOBS (pressed.ts, deflate.ts): a gzip file is carried as what is inside: the old file's place, the manner of compressing, the
- * bytes of the head, and of the content, operations from the inflated old file; content of the head, of the operations. It
- * is compressed again by the very algorithm of gzip and zlib, and waits in memory until PRESSED operations have
- * taken all of it.
- *
- * MODEL OF BYTES (bytes.ts, contexts in content.ts): six contexts give a guess for each bit, a match with earlier literals another;
- * they are mixed in the logarithm of odds with weights that learn. Whole numbers only.
+ * zdiff/README.md is the format: what is in a difference and what becomes of it, for whoever reads one without this program.
  */
 import { closeSync, fstatSync, openSync, rmSync } from "node:fs";
 import { createHash } from "node:crypto";
