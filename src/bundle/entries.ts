@@ -90,7 +90,6 @@ async function readPadding(
   if (length === 0) return;
   const padding = await reader.take(length);
   if (!isZeros(padding)) refuse(`${name}: there is something other than zeros behind ${what}`);
-  if (padding.length < length) refuseCut(reader, name, what);
 }
 
 /**

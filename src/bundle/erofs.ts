@@ -249,7 +249,6 @@ function decodeXattrs(bytes: Buffer): Entry["xattrs"] {
   if (bytes.length === 0) return undefined;
   const found: Record<string, string> = {};
   for (let at = XATTR_HEADER; at < bytes.length;) {
-    if (at + 4 > bytes.length) throw new ErofsError("an attribute is cut off");
     const nameBytes = bytes.readUInt8(at);
     const prefix = PREFIXES.find(([code]) => code === bytes.readUInt8(at + 1))?.[1];
     const valueBytes = bytes.readUInt16LE(at + 2);

@@ -92,13 +92,9 @@ export async function readBlobs(
   await readEnd(reader, name, "blob");
 }
 
-function startsAsSignature({ name, bytes }: FrontEntry): boolean {
+function startsAsSignature({ bytes }: FrontEntry): boolean {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return (
-    name !== LAYOUT_FILE &&
-    name !== INDEX_FILE &&
-    start.toString("latin1", 0, SIGNATURE_START.length) === SIGNATURE_START
-  );
+  return start.toString("latin1", 0, SIGNATURE_START.length) === SIGNATURE_START;
 }
 
 /** @throws Refusal for the first entry that is not as the signed part gives it. */
@@ -121,6 +117,4 @@ function compareFront(
       refuse(`${name}: ${what} is not the one that the signed manifest gives`);
     }
   }
-  const extra = found[expected.length];
-  if (extra !== undefined) refuse(`${name} has ${extra.name}, which does not belong to it`);
 }

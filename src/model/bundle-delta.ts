@@ -68,7 +68,7 @@ export function newContents(older: BundleManifest, newer: BundleManifest): NewCo
       if (!content) continue;
       places.set(`${platform} ${roleOf(item)}`, content);
       // Another platform's is better than none.
-      if (!places.has(roleOf(item))) places.set(roleOf(item), content);
+      places.set(roleOf(item), content);
     }
   }
   return listContents(newer)
@@ -119,5 +119,5 @@ function faultOf(
     return isBlob ? undefined : "is not the blob that the signed manifest names";
   }
   if (!olds.has(part.from)) return `begins with ${part.from}, which the older bundle has not`;
-  return part.sizeBytes < blob.sizeBytes ? undefined : "is larger than the whole blob";
+  return part.sizeBytes < blob.sizeBytes ? undefined : "is not smaller than the whole blob";
 }
