@@ -379,8 +379,16 @@ test("delta.json says what leads from the one to the other, or is refused", asyn
     [{ ...delta, parts: [kernel, zfs, onvif, onvif] }, /has 4 parts, where 3 are needed/],
     [{ ...delta, parts: [...delta.parts, ...delta.parts] }, /longer than what it can have/],
     [{ ...delta, parts: [kernel, { ...zfs, from: zeros }, onvif] }, /the older bundle has not/],
-    [{ ...delta, parts: [kernel, { ...zfs, sizeBytes: 1e9 }, onvif] }, /larger than the whole/],
+    [
+      { ...delta, parts: [kernel, { ...zfs, sizeBytes: 1e9 }, onvif] },
+      /not smaller than the whole/,
+    ],
+    [
+      { ...delta, parts: [kernel, { ...zfs, sizeBytes: made.decisions[1]?.wholeBytes }, onvif] },
+      /not smaller than the whole/,
+    ],
     [{ ...delta, parts: [kernel, zfs, { ...onvif, sha256: zeros }] }, /is not the blob/],
+    [{ ...delta, parts: [kernel, zfs, { ...onvif, sizeBytes: 2 ** 52 }] }, /is not the blob/],
     [{ ...delta, parts: [kernel, zfs, { ...onvif, method: "xdelta3" }] }, /newer zshield/],
     [{ ...delta, parts: [kernel, zfs, { ...onvif, from: zeros }] }, /no such key/],
     [{ parts: delta.parts, format: 1, old: delta.old }, /one form/],

@@ -11,11 +11,11 @@ import { zstdCompressSync } from "node:zlib";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compressBlob, compressFile, compressPieces, expandBlob } from "../../src/bundle/blob.ts";
-import { encodeSuperblock } from "../../src/bundle/erofs.ts";
+import { decodeSuperblock, encodeSuperblock, splitDirectory } from "../../src/bundle/erofs.ts";
 import { checkFrame, faultOfFrame } from "../../src/bundle/frame.ts";
 import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
-import { openImage } from "../../src/bundle/image.ts";
+import { identifyImage, openImage } from "../../src/bundle/image.ts";
 import { checkEntries, readPackageTree } from "../../src/bundle/package-tree.ts";
 import { sha256Of } from "../../src/bundle/oci.ts";
 import { type PackedPackage, packTree, readOwnFile } from "../../src/bundle/pack.ts";
@@ -266,6 +266,14 @@ test("what must not be packed is refused by name, and nothing is left", async ()
     ],
     [
       (tree: string) =>
+        fs.writeFileSync(
+          join(tree, "__zshield/package.toml"),
+          Buffer.from('format = 1\nversion = "1"\nstart = ["/usr/sbin/zfs", "\xff"]\n', "latin1"),
+        ),
+      /is not TOML: /,
+    ],
+    [
+      (tree: string) =>
         fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.of(0xff)]), ""),
       /not UTF-8: \/\\xff/,
     ],
@@ -334,6 +342,8 @@ for (const [wrong, reason] of [
   [{ ...entry, xattrs: { "user.overlay.redirect": "eQ==" } }, /an order to an overlay/],
   [{ ...entry, xattrs: { "btrfs.compression": "eQ==" } }, /EROFS cannot hold it/],
   [{ ...entry, xattrs: { "user.x": Buffer.alloc(40_000).toString("base64") } }, /more than 32768/],
+  [{ ...entry, xattrs: { [`user.${"x".repeat(256)}`]: "eQ==" } }, /its name is too long/],
+  [{ ...entry, xattrs: { "user.x": Buffer.alloc(65_536).toString("base64") } }, /its value is too/],
   [{ ...entry, path: "/__zshield" }, /must be a directory/],
 ] as [Entry, RegExp][]) {
   test(`an entry is refused: ${reason.source}`, async () => {
@@ -643,6 +653,117 @@ test("sizes that point outside cost neither time nor memory", async () => {
   fs.closeSync(handle);
 });
 
+/** What its reader says of an image, whatever its hash tree says. */
+async function entriesOf(bytes: Buffer): Promise<string> {
+  const file = join(folder, "changed.img");
+  fs.writeFileSync(file, bytes);
+  const handle = fs.openSync(file, "r");
+  const said = await refusal(
+    openErofs(handle, readSuperblock(handle)).readEntries({ hash: false }),
+  );
+  fs.closeSync(handle);
+  return said;
+}
+
+test("an image in another form is refused: tails, types, counts, places, what is spare, the root hash", async () => {
+  const tree = makeTree({
+    ...SMALL,
+    "usr/aa": null,
+    "usr/bb": null,
+    "usr/link": "→ where it leads",
+    "usr/large": "l".repeat(20_000),
+    "usr/tail": "the tail of it",
+  });
+  fs.utimesSync(join(tree, "usr/tail"), EPOCH, EPOCH);
+  const { image } = await pack(tree);
+  const whole = fs.readFileSync(`${tree}.img`);
+  assert.is(await entriesOf(whole), "nothing was refused");
+  const changed = (change: (bytes: Buffer) => void) => {
+    const bytes = Buffer.from(whole);
+    change(bytes);
+    return entriesOf(bytes);
+  };
+  // A compact inode is 32 bytes, right in front of its tail.
+  const inode = whole.indexOf("the tail of it") - 32;
+  for (const size of [0, 4000, 4096]) {
+    assert.match(
+      await changed((bytes) => bytes.writeUInt32LE(size, inode + 8)),
+      /the tail of a file lies in two blocks/,
+      `${size}`,
+    );
+  }
+  const number = Buffer.alloc(8);
+  number.writeUInt32LE(inode / 32);
+  const entry = whole.indexOf(number);
+  assert.is(whole[entry + 10], 1);
+  for (const type of [2, 7]) {
+    assert.match(
+      await changed((bytes) => bytes.writeUInt8(type, entry + 10)),
+      /a directory lies about a type/,
+    );
+  }
+  const block = whole.subarray(0, 4096);
+  const superblock = decodeSuperblock(block);
+  for (const inodes of [superblock.inodes - 1, superblock.inodes + 1]) {
+    const other = encodeSuperblock({ ...superblock, inodes });
+    assert.match(await changed((bytes) => other.copy(bytes)), /it counts its files wrongly/);
+  }
+  for (const [rootNode, reason] of [
+    [0, /it points outside of itself/],
+    [inode / 32, /a directory is none/],
+  ] as const) {
+    const other = encodeSuperblock({ ...superblock, rootNode });
+    assert.match(await changed((bytes) => other.copy(bytes)), reason);
+  }
+  const names = whole.indexOf("...aabblargelinksbintail");
+  const start = names - 8 * 12;
+  const aa = whole.subarray(start + 2 * 12, start + 2 * 12 + 8);
+  for (const [change, reason] of [
+    [(bytes) => aa.copy(bytes, start + 3 * 12), /a directory lies in two places/],
+    [(bytes) => bytes.writeUInt16LE(12 * 100, start + 8), /a directory is damaged/],
+    // Two names, and no room for the second.
+    [(bytes) => bytes.writeUInt32LE(20, aa.readUInt32LE(0) * 32 + 8), /a directory is damaged/],
+    [(bytes) => bytes.writeUInt8(0xff, names + 3), /a name is not UTF-8/],
+    [(bytes) => bytes.writeUInt8(0xff, whole.indexOf("where it leads")), /a name is not UTF-8/],
+  ] as readonly (readonly [(bytes: Buffer) => void, RegExp])[]) {
+    assert.match(await changed(change), reason);
+  }
+  const handle = fs.openSync(`${tree}.img`, "r");
+  const files = openErofs(handle, superblock);
+  assert.is(files.readFile("usr/large", 20_000)?.length, 20_000);
+  assert.match(await refusal(() => files.readFile("usr/large", 19_999)), /is too large/);
+  fs.closeSync(handle);
+  // What a kernel does not look at.
+  assert.match(await changed((bytes) => bytes.writeUInt8(1, inode + 28)), /an inode is damaged/);
+  const { rootHash } = image.verity;
+  assert.equal(identifyImage(`${tree}.img`, rootHash), image.verity);
+  assert.match(
+    await refusal(() => identifyImage(`${tree}.img`, "0".repeat(64))),
+    /has the root hash .*, not 0{64}/,
+  );
+});
+
+test("names lie in the order of their bytes, and paths have an end", async () => {
+  const names = ["\u{1f4f7}", "\uff21", "a"];
+  assert.equal(splitDirectory(names), [["a", "\uff21", "\u{1f4f7}"]]);
+  const deep = Array.from({ length: 17 }, (_, at) => `/${"d".repeat(250)}`.repeat(at));
+  const entries = deep.map((path): Entry => {
+    return { path: path || "/", type: "directory", mode: 0o755, uid: 0, gid: 0 };
+  });
+  const file = join(folder, "deep.img");
+  for (const [count, reason] of [
+    [17, "nothing was refused"],
+    [18, "a path is too long"],
+  ] as const) {
+    const more = { ...entries[0]!, path: `/${"d".repeat(250)}`.repeat(17) };
+    const handle = fs.openSync(file, "w+");
+    const content = { root: folder, entries: [...entries, more].slice(0, count), epoch: EPOCH };
+    await writeErofs(handle, content, () => "0".repeat(32));
+    fs.closeSync(handle);
+    assert.ok((await entriesOf(fs.readFileSync(file))).includes(reason));
+  }
+});
+
 test("an image cannot hold more than its size: neither names nor bytes count twice", async () => {
   const tree = makeTree({
     ...SMALL,
@@ -657,16 +778,6 @@ test("an image cannot hold more than its size: neither names nor bytes count twi
   });
   await pack(tree);
   const whole = fs.readFileSync(`${tree}.img`);
-  const entriesOf = async (bytes: Buffer) => {
-    const file = join(folder, "overlapping.img");
-    fs.writeFileSync(file, bytes);
-    const handle = fs.openSync(file, "r");
-    const said = await refusal(
-      openErofs(handle, readSuperblock(handle)).readEntries({ hash: false }),
-    );
-    fs.closeSync(handle);
-    return said;
-  };
   assert.is(await entriesOf(whole), "nothing was refused");
   // Every compact inode of a large file says that all of the image is its own.
   const blocks = whole.readUInt32LE(1024 + 36);

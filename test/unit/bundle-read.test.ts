@@ -103,6 +103,20 @@ test("a bundle is read, in pieces of any size, and is as large as was computed",
   assert.equal(manifest, example.manifest);
 });
 
+test("a bundle for as many platforms as there may be is read", async () => {
+  const { bytes: many } = await exampleBundle({
+    change: ({ platforms: [arm, ...others], ...manifest }) => ({
+      ...manifest,
+      label: "video-4.2.1122",
+      platforms:
+        arm === undefined
+          ? others
+          : Array.from({ length: 64 }, (_, at) => ({ ...arm, name: `p${at + 10}` })),
+    }),
+  });
+  assert.is((await read(many)).manifest.platforms.length, 64);
+});
+
 /** With one platform and one package. */
 const small = await exampleBundle({
   change: ({ platforms, ...manifest }) => ({
@@ -131,6 +145,25 @@ test("every bit of manifest, signature and chain, with all else made to fit: non
     for (const { bytes: flipped, what } of flips(new TextDecoder().decode(parts[part]))) {
       const why = refusalOf(() => openSigned("x.upt", { ...parts, [part]: flipped }, known));
       assert.is.not(why, "nothing was refused", `${part}, ${what}`);
+      // Nothing is parsed that is not signed.
+      if (part === "manifest") assert.match(why, /the signature in x\.upt does not fit/, what);
+    }
+  }
+});
+
+test("a signature of more than 4 KiB and a chain of more than 64 KiB are not looked at", () => {
+  const { parts } = small.signed;
+  for (const [part, sizeBytes, what] of [
+    ["signature", 4096, "signature"],
+    ["chain", 65_536, "key chain"],
+  ] as const) {
+    for (const more of [0, 1]) {
+      const long = Buffer.concat([
+        parts[part],
+        Buffer.alloc(sizeBytes + more - parts[part].length, "x"),
+      ]);
+      const why = refusalOf(() => openSigned("x.upt", { ...parts, [part]: long }, known));
+      assert.is(why === `the ${what} in x.upt is too long`, more === 1, why);
     }
   }
 });
@@ -209,7 +242,8 @@ test("entries that are missing, there twice, strange or in another order are ref
     const twice = await whyRefused(
       tarOf(entries.flatMap((entry, other) => (other === index ? [entry, entry] : [entry]))),
     );
-    assert.match(twice, /x\.upt/, `${name} twice`);
+    const isFront = index > 1 && index < signed.layout.front.length - 1;
+    assert.match(twice, isFront ? /x\.upt has blobs.* twice/ : /x\.upt/, `${name} twice`);
     for (const strange of [
       "../../etc/passwd",
       "/etc/passwd",
@@ -395,6 +429,12 @@ test("nothing is handed out before the manifest, and no end of a blob that was w
   assert.match(await refusalWhile(() => readBundle(of(wrong), options)), /was changed/);
   assert.equal(calls, ["manifest", "write"]);
   calls.length = 0;
+  // The padding behind it counts too.
+  const padded = Buffer.from(bytes);
+  padded[frontBytes + 512 + (signed.layout.blobs[0]?.sizeBytes ?? 0)]! ^= 1;
+  assert.match(await refusalWhile(() => readBundle(of(padded), options)), /other than zeros/);
+  assert.equal(calls, ["manifest", "write"]);
+  calls.length = 0;
   await refusalWhile(() => readBundle(of(bytes), { ...options, keys: [printPublicKey(keyOf(8))] }));
   assert.equal(calls, []);
 });
@@ -446,6 +486,23 @@ test("sizes are 64-bit: a blob of more than 4 and 8 GiB is asked for whole", asy
     const low = encodeHeader({ name, sizeBytes: sizeBytes % 2 ** 32 });
     assert.match(await whyRefused(Buffer.concat([front, low])), /the header of the blob of zfs/);
   }
+});
+
+test("a blob that has the place of the key chain is refused", () => {
+  const chain = sha256Of(signed.parts.chain);
+  const { platforms } = example.manifest;
+  const manifest = {
+    ...example.manifest,
+    platforms: platforms.map((platform) => ({
+      ...platform,
+      boot: platform.boot.map((file) => ({ ...file, blob: { ...file.blob, sha256: chain } })),
+    })),
+  };
+  const parts = signBundle(manifest, KEY, chainOf(KEY));
+  assert.match(
+    refusalOf(() => openSigned("x.upt", parts, known)),
+    new RegExp(`^blobs/sha256/${chain} would be there twice`),
+  );
 });
 
 test("what is no bundle at all is said to be none", async () => {

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
   listBlobs,
+  listContents,
   parseBundleManifest,
   printBundleManifest,
   sumOfRevisions,
@@ -84,6 +85,7 @@ test("what is against the rules is neither parsed nor printed", () => {
     [{ ...example, vendor: "A".repeat(64) }, /vendor: must be 64 hexadecimal/],
     [withPc({ name: "../x" }), /platforms\.1\.name/],
     [withPc({ name: "X86" }), /platforms\.1\.name/],
+    [withPc({ name: "x".repeat(65) }), /platforms\.1\.name/],
     [withPc({ boot: twoKernels }), /boot\.1: vmlinuz is there twice/],
     [
       withPc({ boot: twoKernels.map((file) => ({ ...file, name: "../vmlinuz" })) }),
@@ -161,6 +163,13 @@ test("what is against the rules is neither parsed nor printed", () => {
       }),
       /verity\.blockBytes: must be 4096/,
     ],
+    [
+      // @ts-expect-error: another version may have such images
+      withPackages({ ...zfs, image: { ...zfs.image, fileSystem: "squashfs" } }),
+      /fileSystem: must be erofs: made by a newer zshield/,
+    ],
+    // @ts-expect-error: another version may have such packages
+    [withPackages({ ...zfs, kind: "spare" }), /kind: must be base or extra/],
     // Which would have no hash tree at all.
     [
       withPackages({
@@ -229,7 +238,12 @@ test("two names for the same tree share a blob", () => {
     kind: "extra",
   });
   const manifest = withPackages(zfs, nvr, again);
-  assert.is(listBlobs(parseBundleManifest(printBundleManifest(manifest))).length, 3);
+  const blobs = listBlobs(parseBundleManifest(printBundleManifest(manifest)));
+  assert.is(blobs.length, 3);
+  assert.is(blobs[0]?.what, zfs.name, "called as the first one");
+  // So is a content, with the first platform that has it.
+  const [first] = listContents(manifest);
+  assert.equal([first?.platform, first?.item.name], ["aarch64", zfs.name]);
 });
 
 test.run();
