@@ -113,14 +113,11 @@ export function printBundleManifest(manifest: BundleManifest): string {
   // The schema puts the keys into their order, whatever order they came in.
   const ordered = parseDocument(ManifestSchema, manifest, WHAT);
   checkRules(ordered);
-  const text = JSON.stringify(ordered);
-  checkLength(Buffer.byteLength(text));
-  return text;
+  return JSON.stringify(ordered);
 }
 
 /** @throws Refusal for every text but the one that `printBundleManifest` makes. */
 export function parseBundleManifest(text: string): BundleManifest {
-  checkLength(text.length);
   const manifest = parseExact(ManifestSchema, text, WHAT);
   checkRules(manifest);
   return manifest;
@@ -158,11 +155,6 @@ export function listContents({ platforms }: Pick<BundleManifest, "platforms">): 
     }
   }
   return [...contents.values()];
-}
-
-function checkLength(length: number): void {
-  if (length <= MOST_FRONT_BYTES) return;
-  throw new Refusal(`${WHAT}: is longer than ${MOST_FRONT_BYTES} bytes`);
 }
 
 function checkRules(manifest: BundleManifest): void {
