@@ -42,6 +42,14 @@ test("2200 packages fit into the front, and verifying takes less than 128 MiB", 
   const parts = signBundle(many, KEY, chainOf(KEY));
   const { layout } = openSigned("x", parts, [printPublicKey(KEY)]);
   assert.ok(bytesOf(layout.front) > 0.85 * MOST_FRONT_BYTES, "more of them would fit");
+  const more = packages.slice(0, 400).map((one) => ({ ...one, name: `and-${one.name}` }));
+  const tooMany = [...packages, ...more].toSorted((a, b) => (a.name < b.name ? 1 : -1));
+  assert.throws(() => {
+    const revisions = `video-4.${tooMany.length}.1122`;
+    const platforms = [{ ...first, packages: tooMany }];
+    const large = signBundle({ ...many, label: revisions, platforms }, KEY, chainOf(KEY));
+    openSigned("x", large, [printPublicKey(KEY)]);
+  }, /manifest and index need \d+ bytes, more than the 2097152/);
   const pieces: Uint8Array[] = [];
   const all = bundlePieces(layout, ({ sha256 }) => of(blobs.get(sha256)));
   for await (const piece of all) pieces.push(Uint8Array.from(piece));

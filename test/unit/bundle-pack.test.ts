@@ -247,6 +247,8 @@ test("one changed byte gives another salt and root hash; a time before the epoch
   const late = await pack(tree);
   time(EPOCH + 500);
   assert.is((await pack(tree)).image.sha256, late.image.sha256);
+  const earlier = await pack(tree, { ...RULES, epoch: EPOCH - 1 });
+  assert.is.not(earlier.image.verity.salt, late.image.verity.salt);
 });
 
 test("what must not be packed is refused by name, and nothing is left", async () => {
@@ -388,6 +390,37 @@ test("a file that changes while it is read, and a tree that gets another file, a
   );
   assert.match(await refusal(write), /usr\/sbin\/zfs changed while it was packed/);
   fs.closeSync(handle);
+});
+
+test("a file with the size and the time of before, and other bytes, is noticed; and one too large", async () => {
+  const tree = makeTree({ ...SMALL, large: Buffer.alloc(64 * MIB, "l") });
+  const large = join(tree, "large");
+  fs.utimesSync(large, 1, 1);
+  const { entries } = await readPackageTree(tree, RULES);
+  const content = { root: tree, entries, epoch: EPOCH };
+  const write = async (changed = content, act = () => undefined as void) => {
+    const handle = fs.openSync(`${tree}.img`, "w+");
+    const state = { isDone: false };
+    const writing = refusal(writeErofs(handle, changed, () => "0".repeat(32)));
+    void writing.finally(() => (state.isDone = true));
+    while (!state.isDone) {
+      act();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    fs.closeSync(handle);
+    return writing;
+  };
+  const file = fs.openSync(large, "r+");
+  const change = () => {
+    fs.writeSync(file, "x", 0);
+    fs.futimesSync(file, 1, 1);
+  };
+  assert.match(await write(content, change), /large changed while it was packed/);
+  fs.closeSync(file);
+  assert.is(await write(), "nothing was refused");
+  const most = entries.map((one) => (one.path === "/large" ? { ...one, sizeBytes: 2 ** 44 } : one));
+  assert.match(await write({ ...content, entries: most }), /the tree is larger than 16 TiB/);
+  fs.rmSync(tree, { recursive: true });
 });
 
 test("a link, a pipe or a directory that takes the place of a file is neither packed nor waited for", async () => {
@@ -658,7 +691,7 @@ async function entriesOf(bytes: Buffer): Promise<string> {
   const file = join(folder, "changed.img");
   fs.writeFileSync(file, bytes);
   const handle = fs.openSync(file, "r");
-  const said = await refusal(
+  const said = await refusal(() =>
     openErofs(handle, readSuperblock(handle)).readEntries({ hash: false }),
   );
   fs.closeSync(handle);
@@ -672,9 +705,11 @@ test("an image in another form is refused: tails, types, counts, places, what is
     "usr/bb": null,
     "usr/link": "→ where it leads",
     "usr/large": "l".repeat(20_000),
+    "usr/older": "an older one",
     "usr/tail": "the tail of it",
   });
   fs.utimesSync(join(tree, "usr/tail"), EPOCH, EPOCH);
+  fs.utimesSync(join(tree, "usr/older"), EPOCH, EPOCH - 5);
   const { image } = await pack(tree);
   const whole = fs.readFileSync(`${tree}.img`);
   assert.is(await entriesOf(whole), "nothing was refused");
@@ -715,8 +750,8 @@ test("an image in another form is refused: tails, types, counts, places, what is
     const other = encodeSuperblock({ ...superblock, rootNode });
     assert.match(await changed((bytes) => other.copy(bytes)), reason);
   }
-  const names = whole.indexOf("...aabblargelinksbintail");
-  const start = names - 8 * 12;
+  const names = whole.indexOf("...aabblargelinkoldersbintail");
+  const start = names - 9 * 12;
   const aa = whole.subarray(start + 2 * 12, start + 2 * 12 + 8);
   for (const [change, reason] of [
     [(bytes) => aa.copy(bytes, start + 3 * 12), /a directory lies in two places/],
@@ -724,6 +759,13 @@ test("an image in another form is refused: tails, types, counts, places, what is
     // Two names, and no room for the second.
     [(bytes) => bytes.writeUInt32LE(20, aa.readUInt32LE(0) * 32 + 8), /a directory is damaged/],
     [(bytes) => bytes.writeUInt8(0xff, names + 3), /a name is not UTF-8/],
+    [(bytes) => bytes.writeUInt8(1, start + 11), /a directory is damaged, or another program/],
+    [(bytes) => bytes.writeUInt8(1, 0), /its superblock is damaged/],
+    // An inode with a time of its own has 64 bytes.
+    [
+      (bytes) => bytes.writeUInt32LE(2 ** 28, whole.indexOf("an older one") - 64 + 36),
+      /a number is too large/,
+    ],
     [(bytes) => bytes.writeUInt8(0xff, whole.indexOf("where it leads")), /a name is not UTF-8/],
   ] as readonly (readonly [(bytes: Buffer) => void, RegExp])[]) {
     assert.match(await changed(change), reason);
