@@ -1,7 +1,7 @@
 /*
  * `zshield package harvest`: what a distribution installed becomes a package's directory.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { EXIT, Refusal, UsageError, messageOf } from "../errors.ts";
 import { withInstalled } from "../host/harvest/apt-root.ts";
@@ -14,14 +14,9 @@ import {
   readRoot,
   readSystem,
 } from "../host/harvest/root.ts";
+import { keepNumbers } from "../host/harvest/user-numbers.ts";
 import { hasPrivateMounts, startWithPrivateMounts } from "../host/private-mounts.ts";
-import {
-  assignNumbers,
-  type OwnAccounts,
-  parseNumbers,
-  printNumbers,
-  printSysusers,
-} from "../model/accounts.ts";
+import { type OwnAccounts, printSysusers } from "../model/accounts.ts";
 import {
   HARVEST_FILE,
   type Harvest,
@@ -114,7 +109,7 @@ async function harvestFrom(
   const version = versionOf(recipe, facts, system.version);
   const name = printPackageName(packageFields(recipe, version, system.version));
   parsePackageName(name);
-  const accounts = numbered(harvest, options.users);
+  const accounts = await numbered(harvest, options.users);
   mkdirSync(options.out, { recursive: true });
   const directory = join(options.out, name);
   await copyHarvest(root, directory, harvest, accounts, {
@@ -135,15 +130,9 @@ function versionOf(recipe: Recipe, { installed }: RootFacts, system: string): st
   return installed.get(recipe.versionOf)?.version ?? (system === "" ? "0" : system);
 }
 
-function numbered({ users, groups }: Harvest, file: string | undefined) {
-  if (file === undefined) return renumber({ users, groups }, new Map());
+async function numbered({ users, groups }: Harvest, file: string | undefined) {
   const names = [...new Set([...users, ...groups].map(({ name }) => name))];
-  const known = parseNumbers(readText(file, ""), file);
-  const numbers = assignNumbers(names, known);
-  if (numbers.size > known.size) {
-    writeFileSync(`${file}.part`, printNumbers(numbers));
-    renameSync(`${file}.part`, file);
-  }
+  const numbers = file === undefined ? new Map() : await keepNumbers(resolve(file), names);
   return renumber({ users, groups }, numbers);
 }
 
@@ -184,11 +173,10 @@ export function readList(file: string): string[] {
   return lines;
 }
 
-function readText(file: string, absent?: string): string {
+function readText(file: string): string {
   try {
     return readFileSync(resolve(file), "utf8");
   } catch (error) {
-    if (absent !== undefined && (error as NodeJS.ErrnoException).code === "ENOENT") return absent;
     throw new Refusal(`${file} cannot be read: ${messageOf(error)}`);
   }
 }

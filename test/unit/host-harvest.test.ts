@@ -38,6 +38,7 @@ import {
   readSystem,
 } from "../../src/host/harvest/root.ts";
 import { viewDirectory } from "../../src/host/harvest/view.ts";
+import { parseNumbers } from "../../src/model/accounts.ts";
 import { checkRecipe } from "../../src/model/recipe.ts";
 import { planHarvest } from "../../src/plan/harvest/harvest.ts";
 import { WISH } from "./harvest-example.ts";
@@ -124,7 +125,7 @@ test("a harvest is a package's directory, whole, and looks the same on any day",
   for (const path of [".", "etc/tool.conf", "__zshield/harvest.json", "usr"]) {
     assert.is(lstatSync(at(path)).mtimeMs, DAY * 1000, path);
   }
-  assert.not.ok(existsSync(`${done.directory}.part`));
+  assert.equal(readdirSync(options.out), [done.name]);
   assert.equal([...readOther(done.directory).packages], ["tool"]);
 });
 
@@ -285,7 +286,7 @@ test("nothing is written through a link that was harvested", async () => {
     if (link === "__zshield") assert.match(String(done), /__zshield is no directory/);
     else assert.ok(lstatSync(join((done as Harvested).directory, link)).isFile(), String(done));
     assert.equal(readdirSync(outside), []);
-    assert.not.ok(readdirSync(out).some((name) => name.endsWith(".part")));
+    assert.not.ok(readdirSync(out).some((name) => name.includes(".part")));
   }
 });
 
@@ -373,11 +374,54 @@ test("a harvest that is stopped while it is copied leaves nothing behind", async
     const same = { uids: new Map(), gids: new Map() };
     await copyHarvest("/", process.argv[1], harvest, same, {});`;
   const child = Bun.spawn([process.execPath, "-e", source, out]);
-  while (child.exitCode === null && !existsSync(`${out}.part`)) await Bun.sleep(5);
+  const isBegun = () => readdirSync(folder).some((name) => name.startsWith("stopped.part-"));
+  while (child.exitCode === null && !isBegun()) await Bun.sleep(5);
   child.kill("SIGINT");
   await child.exited;
   assert.is(child.signalCode, "SIGINT");
-  assert.not.ok(existsSync(`${out}.part`) || existsSync(out));
+  assert.not.ok(isBegun() || existsSync(out));
+});
+
+test("two harvests of one package at once: one is whole, the other refused", async () => {
+  const [out, module] = [join(folder, "twice"), "../../src/host/harvest/copy.ts"];
+  const source = `
+    import { copyHarvest } from ${JSON.stringify(new URL(module, import.meta.url).pathname)};
+    const spawn = Bun.spawn;
+    const [out, own, ms] = process.argv.slice(1);
+    const rsync = ["sh", "-c", 'echo > "$0/of-$1"; exec sleep "$2"'];
+    Bun.spawn = (argv, options) =>
+      spawn(argv.includes("--hard-links") ? [...rsync, argv.at(-1), own, ms] : argv, options);
+    const harvest = { take: [], links: [], packages: [] };
+    const same = { uids: new Map(), gids: new Map() };
+    await copyHarvest("/", out, harvest, same, { a: own });`;
+  const start = (own: string, seconds: string) =>
+    Bun.spawn([process.execPath, "-e", source, out, own, seconds], { stderr: "ignore" });
+  const first = start("first", "1.5");
+  while (!readdirSync(folder).some((name) => name.startsWith("twice.part"))) await Bun.sleep(5);
+  await Bun.sleep(500);
+  const second = start("second", "2.5");
+  const codes = await Promise.all([first.exited, second.exited]);
+  assert.is(codes[0], 0);
+  assert.is.not(codes[1], 0);
+  assert.equal(readdirSync(out).toSorted(), ["a", "of-first"]);
+  assert.not.ok(readdirSync(folder).some((name) => name.startsWith("twice.part")));
+});
+
+test("harvests at once give no number twice and lose none", async () => {
+  const [file, module] = [join(folder, "users.txt"), "../../src/host/harvest/user-numbers.ts"];
+  writeFileSync(file, "# ours\nzabbix 991");
+  const source = `
+    import { keepNumbers } from ${JSON.stringify(new URL(module, import.meta.url).pathname)};
+    const [file, own] = process.argv.slice(1);
+    for (let count = 0; count < 20; count += 1) await keepNumbers(file, [own + count]);`;
+  const children = ["a", "b", "c"].map((own) =>
+    Bun.spawn([process.execPath, "-e", source, file, own]),
+  );
+  assert.equal(await Promise.all(children.map(({ exited }) => exited)), [0, 0, 0]);
+  const text = readFileSync(file, "utf8");
+  assert.match(text, /^# ours\nzabbix 991\n/);
+  assert.is(parseNumbers(text, file).size, 61);
+  assert.not.ok(existsSync(`${file}.part`));
 });
 
 test("this machine's own zstd, with the library that it needs", async () => {

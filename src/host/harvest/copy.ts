@@ -19,7 +19,7 @@ import { Refusal } from "../../errors.ts";
 import type { Harvest } from "../../model/harvest.ts";
 import { run } from "../command.ts";
 import { flushDirectory } from "../durable.ts";
-import { withUnfinished } from "../unfinished.ts";
+import { withUnfinishedOf } from "../unfinished.ts";
 
 /** Old number → new one. */
 type Numbering = ReadonlyMap<number, number>;
@@ -36,9 +36,9 @@ export async function copyHarvest(
 ): Promise<void> {
   if (existsSync(out))
     throw new Refusal(`${out} is there already`, "remove it, or count the revision up");
-  const making = `${out}.part`;
-  await withUnfinished(making, async () => {
-    mkdirSync(dirname(making), { recursive: true });
+  mkdirSync(dirname(out), { recursive: true });
+  // Under a name of its own: another harvest of the same package may be at work.
+  await withUnfinishedOf(out, async (making) => {
     makeOwn(making);
     // Directories of the paths come along with their owners; a directory among the paths without what lies in it.
     await run(
