@@ -19,7 +19,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   if (name === undefined || name === "--help" || name === "help") return console.log(help());
   const verb = VERBS.find((candidate) => candidate.name === name);
   if (!verb) throw new UsageError(`there is no command "${name}"`);
-  if (rest.includes("--help")) return console.log(usageOf(verb.name));
+  if (rest.includes("--help")) return console.log(usageOf(verb.name, rest[0]));
   const { values, positionals } = parseWords(verb, rest);
   const [least, most] = verb.words;
   if (positionals.length < least || positionals.length > most) {
@@ -46,9 +46,31 @@ function parseWords(verb: Verb, args: string[]): { values: Values; positionals: 
   }
 }
 
-export function usageOf(name: string | undefined): string {
+/** `part`: the word behind the verb; where it has a usage of its own only that is told. */
+export function usageOf(name: string | undefined, part?: string): string {
   const verb = VERBS.find((candidate) => candidate.name === name);
-  return verb ? `usage: zshield ${verb.usage}\n  ${verb.summary}` : help();
+  if (!verb) return help();
+  const ways = verb.usage.split(" | ");
+  const own = ways.filter((way) => way.split(" ")[1] === part);
+  const lines = (own.length > 0 ? own : ways).flatMap((way) => wrap(`zshield ${way}`));
+  return [
+    ...lines.map((line, index) => `${index === 0 ? "usage: " : "       "}${line}`),
+    `  ${verb.summary}`,
+  ].join("\n");
+}
+
+const WIDEST = 80 - "usage: ".length;
+
+/** Breaks in front of an option, and puts what follows further to the right. */
+function wrap(text: string): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(/ (?=\[|--)/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && `${last} ${part}`.length <= WIDEST)
+      lines.splice(-1, 1, `${last} ${part}`);
+    else lines.push(last === undefined ? part : `    ${part}`);
+  }
+  return lines;
 }
 
 function help(): string {

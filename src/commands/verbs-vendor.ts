@@ -41,8 +41,9 @@ const VERBS: readonly Verb[] = [
   {
     name: "key",
     usage:
-      "key new [--out BASENAME] [--force] | key show FILE | key password FILE [--new-password-file FILE] | " +
-      "key rotate OLD NEW [--chain FILE] (each that needs a password: [--password-file FILE])",
+      "key new [--out BASENAME] [--force] [--password-file FILE] | key show FILE | " +
+      "key password FILE [--password-file FILE] [--new-password-file FILE] | " +
+      "key rotate OLD.key NEW.pub [--chain FILE] [--password-file FILE]",
     summary: "a vendor's keys: make them, look at them, hand over to another one",
     options: {
       out: { type: "string" },
@@ -322,13 +323,18 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
       if (keys.length === 0 || out === undefined) {
         throw new UsageError("zshield bundle image needs --key and --out", "bundle");
       }
+      const format = text(values["format"]);
+      // The builder would say so too, minutes later.
+      if (format !== undefined && !["raw", "qcow2", "vmdk", "vhdx"].includes(format)) {
+        throw new UsageError(`there is no format "${format}"`, "bundle");
+      }
       return bundleImage({
         file,
         keys,
         out,
         device: oneDevice(values, what),
         platform: text(values["platform"]),
-        format: text(values["format"]),
+        format,
         config: text(values["config"]),
         builder: text(values["builder"]),
       });

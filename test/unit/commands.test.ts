@@ -3,7 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { runCommand, VERBS } from "../../src/commands.ts";
+import { runCommand, usageOf, VERBS } from "../../src/commands.ts";
 import { UsageError } from "../../src/errors.ts";
 
 for (const [words, reason] of [
@@ -30,6 +30,7 @@ for (const [words, reason] of [
   ["bundle root a.upt b", /takes one --device/],
   ["bundle image a.upt --key b.pub", /needs --key and --out/],
   ["bundle image a.upt --key b.pub --out c.qcow2", /takes one --device/],
+  ["bundle image a.upt --key b.pub --device c --out d.qcow2 --format iso", /no format "iso"/],
   ["plan tomorrow", /no plan "tomorrow"; known: .*backup/],
 ] as [string, RegExp][]) {
   test(`zshield ${words}`, async () => {
@@ -41,6 +42,23 @@ for (const [words, reason] of [
     assert.match(error instanceof Error ? error.message : "", reason);
   });
 }
+
+test("help names what it was asked for, in lines that fit", () => {
+  for (const { name } of VERBS) {
+    for (const line of usageOf(name).split("\n")) assert.ok(line.length <= 100, line);
+  }
+  const lines = usageOf("bundle", "apply-delta").split("\n");
+  assert.is(
+    lines[0],
+    "usage: zshield bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR]",
+  );
+  assert.is(lines[1], "           [--key PUB…]");
+  assert.is(lines.length, 3);
+  assert.match(
+    usageOf("bundle", "bogus"),
+    /^usage: zshield bundle new DIR\n {7}zshield bundle build DIR --key FILE/,
+  );
+});
 
 test("each verb says how it is used", () => {
   for (const { name, usage } of VERBS) assert.ok(usage.startsWith(name), name);
