@@ -6,6 +6,7 @@ import { makeDelta, type Decision } from "../bundle/delta-make.ts";
 import { layoutBytes } from "../bundle/oci.ts";
 import { checkFree, NEVER_REPLACED } from "../host/new-file.ts";
 import { printSize } from "../model/size.ts";
+import { writeJson } from "./write-out.ts";
 import { readKeyFiles, signerLine, titleOf } from "./bundle.ts";
 
 const print = (line: string) => console.log(line);
@@ -41,7 +42,7 @@ export async function delta(
       identity,
     }));
     const { decisions, sizeBytes } = made;
-    return print(JSON.stringify({ old, new: fresh, sizeBytes, wholeBytes, decisions }, null, 2));
+    return writeJson({ old, new: fresh, sizeBytes, wholeBytes, decisions });
   }
   const share = ((100 * made.sizeBytes) / wholeBytes).toFixed(1);
   print(

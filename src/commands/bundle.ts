@@ -29,6 +29,7 @@ import {
   type BundleDiff,
   type MaskChange,
 } from "../plan/bundle-diff.ts";
+import { writeJson } from "./write-out.ts";
 import { blobBytes, selectPackages, type Choice, type Selection } from "../plan/selection.ts";
 
 const print = (line: string) => console.log(line);
@@ -96,26 +97,20 @@ export async function inspectBundle(file: string, options: InspectOptions): Prom
     })),
   }));
   if (options.json) {
-    print(
-      JSON.stringify(
-        {
-          ...bundle.manifest,
-          platforms: platforms.map(({ name }) => name),
-          identity: bundle.identity,
-          signer: bundle.signer.id,
-          isSignerKnown: isKnown,
-          ...(devices.length === 0
-            ? { contents: platforms }
-            : {
-                devices: selections.flatMap(({ device, selections: list }) =>
-                  list.map(({ platform, selection }) => asJson(device, platform, selection)),
-                ),
-              }),
-        },
-        null,
-        2,
-      ),
-    );
+    writeJson({
+      ...bundle.manifest,
+      platforms: platforms.map(({ name }) => name),
+      identity: bundle.identity,
+      signer: bundle.signer.id,
+      isSignerKnown: isKnown,
+      ...(devices.length === 0
+        ? { contents: platforms }
+        : {
+            devices: selections.flatMap(({ device, selections: list }) =>
+              list.map(({ platform, selection }) => asJson(device, platform, selection)),
+            ),
+          }),
+    });
     return;
   }
   for (const line of headLines(bundle, isKnown)) print(line);
@@ -128,7 +123,7 @@ export async function inspectBundle(file: string, options: InspectOptions): Prom
 export async function diffFiles(older: string, newer: string, json: boolean): Promise<void> {
   const [before, after] = [await readAny(older), await readAny(newer)];
   const diff = diffBundles(before.manifest, after.manifest);
-  if (json) return print(JSON.stringify(diff, null, 2));
+  if (json) return writeJson(diff);
   print(`old  ${titleOf(before)}, signed by ${before.signer.id}`);
   print(`new  ${titleOf(after)}, signed by ${after.signer.id}`);
   if (before.manifest.vendor !== after.manifest.vendor) print("they are of two vendors");

@@ -8,6 +8,7 @@ import { printMask } from "../model/mask.ts";
 import { parsePublicFile, printPublicKey } from "../model/minisign.ts";
 import { checkReleaseKey } from "../model/signature.ts";
 import { signRecord, verifyRecord } from "../model/signed-record.ts";
+import { writeOut } from "./write-out.ts";
 import { unlock, type PasswordFiles } from "./key.ts";
 
 export async function makeRecord(
@@ -29,7 +30,7 @@ export async function makeRecord(
   const text = signRecord(record, key);
   // What was just signed has to be what is read on the device.
   verifyRecord("the new record", text, [printPublicKey(key)]);
-  if (out === undefined) return void process.stdout.write(text);
+  if (out === undefined) return writeOut(text);
   await writeNewFile(out, { text, mode: 0o644, replaces: options.force });
   console.log(`written: ${out}, signed by ${key.id}`);
 }

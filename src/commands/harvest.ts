@@ -31,6 +31,7 @@ import { checkRecipe, packageFields, type Recipe } from "../model/recipe.ts";
 import { printSize } from "../model/size.ts";
 import { visible } from "../model/text.ts";
 import { renumber } from "../plan/harvest/accounts.ts";
+import { writeJson } from "./write-out.ts";
 import { planHarvest } from "../plan/harvest/harvest.ts";
 
 export interface HarvestOptions {
@@ -195,9 +196,7 @@ export async function harvest(
   const done = await harvestRecipe(recipe, options);
   if (options.json) {
     const { name, version, sizeBytes, directory } = done;
-    console.log(
-      JSON.stringify({ schema: 1, name, version, directory, sizeBytes, ...done.harvest }, null, 2),
-    );
+    writeJson({ schema: 1, name, version, directory, sizeBytes, ...done.harvest });
   } else for (const line of harvestLines(done)) console.log(visible(line));
   if (done.harvest.missing.length > 0) process.exitCode = EXIT.trouble;
 }

@@ -24,6 +24,7 @@ import {
 } from "../model/minisign.ts";
 import { faultOfKeyPassword, MOST_KEY_PASSWORD_BYTES } from "../model/password.ts";
 import { askKnown, askNew } from "./ask-password.ts";
+import { writeOut } from "./write-out.ts";
 
 export interface PasswordFiles {
   readonly passwordFile: string | undefined;
@@ -100,7 +101,7 @@ export async function rotateKey(
   const chain = extendChain(before ?? chainOf(old), old, next);
   // Into a file it goes as a chain is, without a line end.
   if (chainFile === undefined) {
-    return void process.stdout.write(`${printChain(chain)}${process.stdout.isTTY ? "\n" : ""}`);
+    return writeOut(`${printChain(chain)}${process.stdout.isTTY ? "\n" : ""}`);
   }
   await writeNewFile(chainFile, {
     text: printChain(chain),

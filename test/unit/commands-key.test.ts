@@ -165,6 +165,34 @@ test("key password behind a link changes the file that the link leads to", async
   assert.ok(await unlockKey("it", read("stick/linked.key"), "another password"));
 });
 
+test("a record or a chain for a full disk is refused, and no crash", async () => {
+  await weak(["new", at("full")], `${PASSWORD}\n`);
+  await weak(["new", at("next")], `${PASSWORD}\n`);
+  const password = ["--password-file", write("full-pw", PASSWORD)];
+  for (const words of [
+    [
+      "device",
+      "record",
+      "--id",
+      "B",
+      "--mask",
+      "000001",
+      "--prefix",
+      "",
+      "--epoch",
+      "1",
+      "--key",
+      at("full.key"),
+    ],
+    ["key", "rotate", at("full.key"), at("next.pub")],
+  ]) {
+    const script = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+    const { code, stderr } = await run([...script, process.execPath, MAIN, ...words, ...password]);
+    assert.is(code, 3, stderr);
+    assert.match(stderr, /^zshield: standard output cannot be written: .*no space left/);
+  }
+});
+
 test("a password is no word of the command", async () => {
   for (const words of [
     ["key", "new", "--password", PASSWORD],
