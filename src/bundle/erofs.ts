@@ -212,6 +212,8 @@ const PREFIXES: readonly (readonly [number, string])[] = [
 export function faultOfXattr(name: string, value: string): string | undefined {
   const prefix = prefixOf(name);
   if (!prefix) return "EROFS cannot hold it";
+  // What stands for bytes that are none: as such it would be another attribute.
+  if (name.includes("\ufffd")) return "its name is not UTF-8";
   if (Buffer.byteLength(name) - prefix[1].length > 255) return "its name is too long";
   if (Buffer.byteLength(value, "base64") > UINT16) return "its value is too long";
   return undefined;

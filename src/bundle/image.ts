@@ -78,8 +78,14 @@ export async function openImage(file: string, rootHash?: string): Promise<OpenIm
     };
   } catch (error) {
     closeSync(handle);
-    throw error;
+    throw named(file, error);
   }
+}
+
+/** What is wrong in an image is told with the image's name. */
+function named(file: string, error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.message.includes(file)) return error;
+  return new Refusal(`${file}: ${error.message}`, error.hint);
 }
 
 /**
@@ -93,6 +99,8 @@ export function identifyImage(file: string, wantedHash?: string): Verity {
     const rootHash = topHash(handle, tree.dataBlocks, tree.salt);
     checkRootHash(file, rootHash, wantedHash);
     return { rootHash, ...tree };
+  } catch (error) {
+    throw named(file, error);
   } finally {
     closeSync(handle);
   }

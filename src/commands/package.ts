@@ -1,7 +1,16 @@
 /*
  * `zshield package`: a vendor's directory tree becomes an image that devices mount, and can be looked into.
  */
-import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { identifyImage, IMAGE_ENDING, openImage } from "../bundle/image.ts";
 import { mountImage, whyNoVerity } from "../bundle/mount.ts";
@@ -64,7 +73,9 @@ export async function pack(
   const whole = resolve(directory);
   const out = options.out ?? `${whole}${IMAGE_ENDING}`;
   const rules = { ownerRoot: options.ownerRoot, epoch: sourceDateEpoch() };
-  const packed = await packTree(whole, basename(whole), out, rules);
+  // A link to a directory gives it a name, as in a project.
+  const tree = existsSync(whole) ? realpathSync(whole) : whole;
+  const packed = await packTree(tree, basename(whole), out, rules);
   print(`${out}: ${printSize(packed.image.sizeBytes)}, root hash ${packed.image.verity.rootHash}`);
 }
 
@@ -146,8 +157,8 @@ const isOnlyTime = ({ aspects }: Change) => aspects.length === 1 && aspects[0] =
 
 /** Of an image, every block of which is checked first, or of a directory. */
 async function entriesOf(place: string): Promise<Entry[]> {
-  if (lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) {
-    return readTree(resolve(place), { hash: true });
+  if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) {
+    return readTree(realpathSync(place), { hash: true });
   }
   const image = await openImage(place);
   try {

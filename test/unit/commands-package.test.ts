@@ -51,6 +51,32 @@ test("new makes what pack takes, and refuses what is there", async () => {
   assert.match(await zshield("new", join(folder, "zfs")), /"zfs", column/);
 });
 
+test("a link to a directory gives it another name", async () => {
+  const link = join(folder, "other-1.0.8.1-7.2-000000");
+  symlinkSync(older, link);
+  await zshield("pack", link);
+  assert.is(await zshield("diff", link, `${link}.img`), "no difference");
+  assert.is(await zshield("diff", older, link), "no difference");
+});
+
+test("what is wrong with an image is told with its name", async () => {
+  const file = join(folder, "short.img");
+  writeFileSync(file, "no image");
+  assert.match(await zshield("inspect", file), /short\.img: /);
+  assert.match(await zshield("diff", older, file), /short\.img: /);
+});
+
+test("an attribute whose name is not UTF-8 is refused", async () => {
+  const tree = join(folder, "bytes-1.0.8.1-7.2-000000");
+  await zshield("new", tree);
+  const python = "import os, sys; os.setxattr(sys.argv[1], b'user.\\xff', b'x')";
+  if (Bun.spawnSync(["python3", "-c", python, tree]).exitCode !== 0) return;
+  assert.match(
+    await zshield("pack", tree, "--owner-root"),
+    /the attribute .*its name is not UTF-8/,
+  );
+});
+
 test("pack puts nothing in the place of a device or a directory", async () => {
   const device = join(folder, "null");
   symlinkSync("/dev/null", device);
