@@ -2,6 +2,7 @@
  * The manifest of a bundle: one form, and the rules between its parts.
  */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -36,6 +37,19 @@ test("what is printed is parsed, and is the one form", () => {
   // Keys in another order come from a program, never from a file.
   const { format, ...rest } = example;
   assert.is(printBundleManifest({ ...rest, format }), text);
+});
+
+test("the format page's manifest", () => {
+  const page = readFileSync(new URL("../../src/bundle/README.md", import.meta.url), "utf8");
+  const json = /```json\n(.*?)```/s.exec(page)?.[1] ?? "";
+  let digests = 0;
+  const shown = json
+    .replaceAll(/ \/\/ .*/g, "")
+    .replaceAll(/"[0-9a-f]*…"/g, () => `"${String((digests += 1)).padStart(64, "0")}"`)
+    // The sum of one package's revision: the page shows one of many.
+    .replace("video-4.94.1122", "video-4.2.1122");
+  const text = JSON.stringify(JSON.parse(shown));
+  assert.is(printBundleManifest(parseBundleManifest(text)), text);
 });
 
 test("a text in any other form is refused", () => {
