@@ -56,7 +56,7 @@ export async function* walkTree(root: string, options: TreeOptions): AsyncGenera
     for (const path of batch) {
       const file = top + path;
       const stats = lstatListed(file);
-      const entry = describe(path, stats);
+      const entry = describe(path, stats, file);
       if (entry.type === "symlink")
         entry.target = decode(readlinkSync(file, "buffer"), `${path} →`);
       if (entry.type === "file") {
@@ -121,7 +121,7 @@ function makeReader(onProgress: TreeOptions["onProgress"]): (file: string) => Pr
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What lstat tells. Keys in the order of the schema, so that equal entries print equally. */
-function describe(path: string, stats: Stats): Writable<Entry> {
+function describe(path: string, stats: Stats, file: string): Writable<Entry> {
   const type = typeOf(stats);
   const entry: Writable<Entry> = {
     path,
@@ -130,10 +130,18 @@ function describe(path: string, stats: Stats): Writable<Entry> {
     uid: stats.uid,
     gid: stats.gid,
   };
-  if (type === "file" || type === "symlink") entry.mtime = Math.floor(stats.mtimeMs / 1000);
+  if (type === "file" || type === "symlink") entry.mtime = secondsOf(stats, file);
   if (type === "file") entry.sizeBytes = stats.size;
   if (type === "character" || type === "block") entry.device = printDevice(stats.rdev);
   return entry;
+}
+
+/** Begun seconds. As a double the last 100 nanoseconds of one are the next one, which no copy in whole seconds is. */
+function secondsOf({ mtimeMs }: Stats, file: string): number {
+  const seconds = Math.floor(mtimeMs / 1000);
+  if (mtimeMs !== seconds * 1000) return seconds;
+  const { mtimeNs } = lstatSync(file, { bigint: true });
+  return mtimeNs < BigInt(seconds) * 1_000_000_000n ? seconds - 1 : seconds;
 }
 
 function typeOf(stats: Stats): Entry["type"] {

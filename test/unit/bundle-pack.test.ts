@@ -210,6 +210,23 @@ test("the same bytes from ext4 and tmpfs, in whatever order and under whatever u
   }
 });
 
+test("the last nanosecond of a second is in that second, as a copy in whole seconds has it", async () => {
+  const tree = makeTree(SMALL);
+  const mtimes = async (time: string) => {
+    await command(["touch", "-d", time, join(tree, "usr/sbin/zfs")]);
+    const entries = await readTree(tree, { hash: false });
+    return entries.find(({ path }) => path === "/usr/sbin/zfs")?.mtime;
+  };
+  for (const [time, seconds] of [
+    ["@1600000000.999999999", 1_600_000_000],
+    ["@1600000001", 1_600_000_001],
+    ["@-1.000000001", -2],
+    ["@-1", -1],
+  ] as const) {
+    assert.is(await mtimes(time), seconds, time);
+  }
+});
+
 test("attributes that only root sees are left with --owner-root, which anybody may use, and kept without", async () => {
   if (process.getuid?.() !== 0) return;
   const tree = makeTree(SMALL);
