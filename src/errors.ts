@@ -148,7 +148,7 @@ export function refusalOfSystem(error: unknown): unknown {
   const why = /^[A-Z0-9]+: (.*?), \w+/.exec(error.message)?.[1] ?? error.message;
   return new Refusal(
     // What is not done yet has a name of its own for so long, which nobody typed.
-    path === undefined ? why : `${path.replace(/\.part-[0-9a-f]+-.*$/, "")}: ${why}`,
+    path === undefined ? why : `${path.replace(/[./]part-[0-9a-f]+-.*$/, "")}: ${why}`,
     `put it right, and try again (the system's call: ${syscall})`,
   );
 }

@@ -52,10 +52,18 @@ export async function withUnfinished<T>(
   const finish = markUnfinished(path);
   try {
     return await work(path);
+  } catch (error) {
+    throw withPath(error, path);
   } finally {
     await rm(path, { recursive: true, force: true });
     finish();
   }
+}
+
+/** A full disk says so to a descriptor: which file that was for is known here. */
+function withPath(error: unknown, path: string): unknown {
+  const isOfSystem = error instanceof Error && "syscall" in error;
+  return isOfSystem && !("path" in error) ? Object.assign(error, { path }) : error;
 }
 
 /** A directory of its own in `directory`, which is made; others of living processes may be beside it. */

@@ -1,8 +1,10 @@
 /*
  * Paths that cannot be what a vendor's command needs: refused by name, and never a bug in zshield.
  */
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -137,6 +139,31 @@ test("a file that goes while the tree is read is named", async () => {
     fault = error instanceof Refusal ? error.message : String(error);
   }
   assert.match(fault, /^\/.*\/f\d+ is gone: the tree changed while it was read/);
+});
+
+test("a full disk is told with what did not fit", async () => {
+  if (process.getuid?.() !== 0) return;
+  put(at(TREE, "usr/large"), randomBytes(300_000));
+  mkdirSync(at("small"));
+  await run(["bundle", "new", at("fits")]);
+  cpSync(at(TREE), at("fits/platform/x86_64/base", TREE), { recursive: true });
+  mkdirSync(at("fits/cache"));
+  const within = (place: string) => {
+    const script = 'mount -t tmpfs -o size=100k none "$1" && shift && exec "$@"';
+    return ["unshare", "--mount", "sh", "-c", script, "sh", place];
+  };
+  for (const [words, place, named] of [
+    [["package", "pack", at(TREE), "--out", at("small/image")], at("small"), at("small/image")],
+    [build("fits"), at("fits/cache"), at("fits/cache")],
+    [[...build("fits"), "--out", at("small")], at("small"), at("small")],
+  ] as [string[], string, string][]) {
+    const { code, stderr } = await run(words, within(place));
+    assert.is(code, EXIT.refused, stderr);
+    assert.ok(stderr.startsWith(`zshield: ${named}`), stderr);
+    assert.match(stderr, /: no space left on device/);
+    assert.not.match(stderr, /part-/);
+  }
+  rmSync(at(TREE, "usr/large"));
 });
 
 test("a program that is not there or fails is told of, and no bug", async () => {
