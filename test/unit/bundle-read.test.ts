@@ -488,6 +488,24 @@ test("sizes are 64-bit: a blob of more than 4 and 8 GiB is asked for whole", asy
   }
 });
 
+test("an image lists each blob once, though two packages have it", () => {
+  const [, pc] = example.manifest.platforms;
+  const [zfs] = pc?.packages ?? [];
+  if (!pc || !zfs) throw new Error("the example has no package");
+  const twin = { ...zfs, name: "another-1.0.8.1-7.2-000000" };
+  const manifest = {
+    ...example.manifest,
+    label: "video-4.4.1122",
+    platforms: [{ ...pc, packages: [zfs, twin] }],
+  };
+  const parts = signBundle(manifest, KEY, chainOf(KEY));
+  const { layout } = openSigned("x.upt", parts, known);
+  const image = JSON.parse(Buffer.from(layout.front[3]?.bytes ?? []).toString());
+  const digests = image.layers.map(({ digest }: { digest: string }) => digest.slice(7));
+  const [kernel] = pc.boot;
+  assert.equal(digests.slice(2), [kernel?.blob.sha256, zfs.blob.sha256]);
+});
+
 test("a blob that has the place of the key chain is refused", () => {
   const chain = sha256Of(signed.parts.chain);
   const { platforms } = example.manifest;

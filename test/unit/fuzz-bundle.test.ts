@@ -8,7 +8,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
 import { openLayout, readParts } from "../../src/bundle/layout.ts";
-import { parseImage, parseIndex } from "../../src/bundle/oci.ts";
+import { MEDIA, parseImage, parseIndex } from "../../src/bundle/oci.ts";
 import { readBundle } from "../../src/bundle/read.ts";
 import { decodeHeader, encodeHeader } from "../../src/bundle/tar.ts";
 import { parseBundleManifest, printBundleManifest } from "../../src/model/bundle-manifest.ts";
@@ -131,6 +131,21 @@ test("a million faults cost no more than one", () => {
   }
   const grown = process.memoryUsage().rss - before;
   assert.ok(grown < 256 * MIB, `${grown / MIB} MiB`);
+});
+
+test("an image of another program is said to be none of a bundle", () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const layers = [{ digest }, { digest }];
+  const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest };
+  for (const [image, reason] of [
+    [{ config, layers }, /config\.mediaType: is not that of a bundle/],
+    [{ config: { ...config, mediaType: MEDIA.manifest }, layers: [{ digest }] }, /no signature/],
+  ] as const) {
+    assert.match(
+      refusalOf(() => parseImage(JSON.stringify(image), "x")),
+      reason,
+    );
+  }
 });
 
 test("an index that is larger than any of a bundle is not read", async () => {
