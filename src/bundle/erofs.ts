@@ -160,13 +160,10 @@ export function encodeInode(inode: Inode, epoch: number): Buffer {
   return Buffer.concat([fixed, xattrs]);
 }
 
-/** What the first 32 bytes tell: how many bytes the inode has with its attributes. @throws ErofsError */
+/** What the first 32 bytes tell: how many bytes the inode has with its attributes. */
 export function decodeInodeLength(start: Buffer): number {
   const format = start.readUInt16LE(0);
   const count = start.readUInt16LE(2);
-  if (format > ((INLINE << 1) | 1) || ![PLAIN, INLINE].includes(format >> 1)) {
-    throw new ErofsError(`an inode has the unknown form ${format}`);
-  }
   const fixed = format & 1 ? EXTENDED_BYTES : COMPACT_BYTES;
   return fixed + (count === 0 ? 0 : XATTR_HEADER + (count - 1) * 4);
 }

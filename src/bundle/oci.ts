@@ -186,7 +186,7 @@ const Descriptor = v.object({
   digest: v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/, "must be a sha256 digest")),
 });
 const IndexSchema = v.object({
-  manifests: v.pipe(v.array(Descriptor), v.minLength(1, "is empty"), v.maxLength(1000)),
+  manifests: v.pipe(v.array(Descriptor), v.minLength(1, "is empty")),
 });
 const ImageSchema = v.object({
   config: v.object({

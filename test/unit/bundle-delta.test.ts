@@ -24,6 +24,7 @@ import { readDelta, readDeltaFront, readParts } from "../../src/bundle/delta-rea
 import { sha256Of } from "../../src/bundle/oci.ts";
 import { expandContent, openBundle } from "../../src/bundle/open.ts";
 import { filePieces, makeReader } from "../../src/bundle/pieces.ts";
+import { lockKey } from "../../src/bundle/secret-key.ts";
 import { openSigned, signBundle, type SignedBundle } from "../../src/bundle/signed.ts";
 import { entryBytes } from "../../src/bundle/tar.ts";
 import { writeBundle } from "../../src/bundle/write.ts";
@@ -31,7 +32,7 @@ import { DELTA_FILE, newContents, printDelta } from "../../src/model/bundle-delt
 import { listContents } from "../../src/model/bundle-manifest.ts";
 import { chainOf, extendChain } from "../../src/model/chain.ts";
 import { Refusal } from "../../src/errors.ts";
-import { printPublicKey, printPublicKeyFile } from "../../src/model/minisign.ts";
+import { LEAST, printPublicKey, printPublicKeyFile } from "../../src/model/minisign.ts";
 import { MIB } from "../../src/model/size.ts";
 import { of, packageOf } from "./bundle-example.ts";
 import {
@@ -572,6 +573,47 @@ test("applying to an image of 96 MiB takes less than 128 MiB of memory", async (
   assert.is(child.signalCode, "SIGINT");
   assert.not.ok(readdirSync(scratch).some((name) => name.startsWith("stopped")));
   for (const name of ["large", "large-1", "large-2"]) rmSync(at(name), { recursive: true });
+});
+
+test("no decision asks the clock: build, verify, inspect, both ways of a difference, keys, records", async () => {
+  const folder = at("clock");
+  const file = (name: string) => join(folder, name);
+  mkdirSync(folder);
+  for (const number of [7, 8]) {
+    writeFileSync(file(`${number}.key`), await lockKey(keyOf(number), "a long password", LEAST));
+    writeFileSync(file(`${number}.pub`), printPublicKeyFile(keyOf(number)));
+  }
+  writeFileSync(file("password"), "a long password\n");
+  const password = ["--password-file", file("password")];
+  const run = async (...words: string[]) => {
+    const argv = [process.execPath, "--preload", join(import.meta.dir, "no-clock.ts"), ...words];
+    const child = Bun.spawn(argv, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const stderr = await new Response(child.stderr).text();
+    return { code: await child.exited, stderr };
+  };
+  const record = ["--id", "BOX", "--mask", "000041", "--prefix", "", "--epoch", "1"];
+  const known = ["--key", file("7.pub")];
+  for (const words of [
+    ["bundle", "build", at("new"), "--key", file("7.key"), "--owner-root", "--release"].concat(
+      ...password,
+      ...["--out", file("out")],
+    ),
+    ["device", "record", ...record, "--key", file("7.key"), ...password, "--out", file("box")],
+    ["device", "show", file("box"), ...known],
+    ["key", "rotate", file("7.key"), file("8.pub"), "--chain", file("chain"), ...password],
+    ["bundle", "verify", newer, ...known],
+    ["bundle", "inspect", newer, ...known, "--device", file("box")],
+    ["bundle", "delta", older, newer, file("x.upd"), ...known],
+    ["bundle", "apply-delta", older, file("x.upd"), "--out", file("x.upt"), ...known],
+  ]) {
+    const { code, stderr } = await run(MAIN, ...words);
+    assert.is(code, 0, `${words.join(" ")}\n${stderr}`);
+  }
+  for (const asks of ["Date.now()", "new Date()"]) {
+    writeFileSync(file("asks.ts"), `console.log(${asks})`);
+    assert.match((await run(file("asks.ts"))).stderr, /the clock was asked/);
+  }
+  rmSync(folder, { recursive: true });
 });
 
 test("two equal bundles: nothing is carried", async () => {

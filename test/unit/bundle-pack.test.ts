@@ -16,7 +16,7 @@ import { checkFrame, faultOfFrame } from "../../src/bundle/frame.ts";
 import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
 import { identifyImage, openImage } from "../../src/bundle/image.ts";
-import { checkEntries, readPackageTree } from "../../src/bundle/package-tree.ts";
+import { checkEntries, checkUnchanged, readPackageTree } from "../../src/bundle/package-tree.ts";
 import { sha256Of } from "../../src/bundle/oci.ts";
 import { type PackedPackage, packTree, readOwnFile } from "../../src/bundle/pack.ts";
 import { Refusal } from "../../src/errors.ts";
@@ -234,6 +234,10 @@ test("attributes that only root sees are left with --owner-root, which anybody m
   for (const path of ["usr/sbin", "usr/sbin/zfs"]) {
     await command(["setfattr", "--name=trusted.note", "--value=x", join(tree, path)]);
     await command(["setfattr", "--name=user.note", "--value=y", join(tree, path)]);
+    // What this machine says of its own is nobody's.
+    for (const name of ["security.evm", "security.selinux"]) {
+      await command(["setfattr", `--name=${name}`, "--value=0x0102", join(tree, path)]);
+    }
   }
   const namesOf = async (ownerRoot: boolean) => {
     const { entries } = await readPackageTree(tree, { ...RULES, ownerRoot });
@@ -361,6 +365,7 @@ for (const [wrong, reason] of [
   [{ ...entry, xattrs: { "user.overlay.redirect": "eQ==" } }, /an order to an overlay/],
   [{ ...entry, xattrs: { "btrfs.compression": "eQ==" } }, /EROFS cannot hold it/],
   [{ ...entry, xattrs: { "user.x": Buffer.alloc(40_000).toString("base64") } }, /more than 32768/],
+  [{ ...entry, path: `/${"€".repeat(342)}` }, /is a path of more than 1024 bytes/],
   [{ ...entry, xattrs: { [`user.${"x".repeat(256)}`]: "eQ==" } }, /its name is too long/],
   [{ ...entry, xattrs: { "user.x": Buffer.alloc(65_536).toString("base64") } }, /its value is too/],
   [{ ...entry, path: "/__zshield" }, /must be a directory/],
@@ -406,6 +411,15 @@ test("a file that changes while it is read, and a tree that gets another file, a
     "0".repeat(32),
   );
   assert.match(await refusal(write), /usr\/sbin\/zfs changed while it was packed/);
+  // Nor is a file that has grown cut off.
+  const shorter = entries.map((known) =>
+    known.path === "/usr/sbin/zfs" ? { ...known, sizeBytes: 3 } : known,
+  );
+  const content = { root: short, entries: shorter, epoch: EPOCH };
+  assert.match(
+    await refusal(writeErofs(handle, content, () => "0".repeat(32))),
+    /usr\/sbin\/zfs changed while it was packed/,
+  );
   fs.closeSync(handle);
 });
 
@@ -440,6 +454,36 @@ test("a file with the size and the time of before, and other bytes, is noticed; 
   fs.rmSync(tree, { recursive: true });
 });
 
+test("a tree that is another one behind the packing is noticed, whatever of it changed", async () => {
+  const place = makeTree({ ...SMALL, "etc/link": "→ there", "etc/other": "= usr/sbin/zfs" });
+  const at = (name: string) => join(place, name);
+  for (const [change, reason] of [
+    [() => fs.chmodSync(at("usr/sbin/zfs"), 0o600), /\/(usr\/sbin\/zfs|etc\/other) has mode/],
+    [() => fs.utimesSync(at("usr/sbin/zfs"), 5, 5), /has mtime/],
+    [() => fs.appendFileSync(at("usr/sbin/zfs"), "x"), /has size/],
+    [() => (fs.rmSync(at("etc/link")), fs.symlinkSync("here", at("etc/link"))), /link has target/],
+    [() => fs.rmSync(at("etc/link")), /\/etc\/link is gone/],
+    [
+      () => (fs.rmSync(at("etc/other")), fs.mkdirSync(at("etc/other"))),
+      /other is a directory, not a file/,
+    ],
+    [() => fs.writeFileSync(at("etc/new"), ""), /\/etc\/new is new/],
+  ] as readonly (readonly [() => unknown, RegExp])[]) {
+    const tree = await readPackageTree(place, RULES);
+    await checkUnchanged(tree);
+    change();
+    assert.match(await refusal(checkUnchanged(tree)), reason);
+  }
+});
+
+/** Somebody at the other end of a pipe, so late that one sees who waits for him. */
+function lateWriter(path: string) {
+  const [began, seconds] = [performance.now(), 20];
+  const words = ["sh", "-c", `test -p "$0" && sleep ${seconds} && exec 3>"$0"`, path];
+  const writer = Bun.spawn(words, { stdio: ["ignore", "ignore", "ignore"] });
+  return { writer, isInTime: () => performance.now() - began < (seconds - 1) * 1000 };
+}
+
 test("a link, a pipe or a directory that takes the place of a file is neither packed nor waited for", async () => {
   const file = "usr/sbin/zfs";
   for (const replace of [
@@ -454,13 +498,11 @@ test("a link, a pipe or a directory that takes the place of a file is neither pa
     const path = join(tree, file);
     fs.renameSync(path, `${path}.same`);
     replace(path);
-    // Else a pipe would be waited for, and this test with it.
-    const writer = Bun.spawn(["sh", "-c", 'test -p "$0" && exec 3>"$0"', path], {
-      stdio: ["ignore", "ignore", "ignore"],
-    });
+    const { writer, isInTime } = lateWriter(path);
     const handle = fs.openSync(`${tree}.img`, "w+");
     const writing = writeErofs(handle, { root: tree, entries, epoch: EPOCH }, () => "0".repeat(32));
     assert.match(await refusal(writing), /usr\/sbin\/zfs changed while it was packed/);
+    assert.ok(isInTime(), "a pipe was waited for");
     fs.closeSync(handle);
     writer.kill("SIGKILL");
     await writer.exited;
@@ -888,11 +930,9 @@ test("what takes the place of package.toml is neither opened nor waited for", as
     const path = join(makeTree(SMALL), "__zshield/package.toml");
     fs.renameSync(path, `${path}.same`);
     replace(path);
-    // Else a pipe would be waited for, and this test with it.
-    const writer = Bun.spawn(["sh", "-c", 'test -p "$0" && exec 3>"$0"', path], {
-      stdio: ["ignore", "ignore", "ignore"],
-    });
+    const { writer, isInTime } = lateWriter(path);
     assert.match(await refusal(() => readOwnFile(path, "x")), /changed while it was packed/);
+    assert.ok(isInTime(), "a pipe was waited for");
     writer.kill("SIGKILL");
     await writer.exited;
   }

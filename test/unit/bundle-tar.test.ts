@@ -33,6 +33,8 @@ test("a header says what it was made of", () => {
   for (const sizeBytes of SIZES) {
     const entry = { name: "blobs/sha256/ab", sizeBytes };
     assert.equal(decodeHeader(encodeHeader(entry)), entry);
+    const longest = { name: "n".repeat(100), sizeBytes };
+    assert.equal(decodeHeader(encodeHeader(longest)), longest);
   }
 });
 
@@ -158,6 +160,15 @@ test("a tar of a layout has no more files than a manifest can name", () => {
     closeSync(handle);
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a tar of a layout has no name twice", () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-tar-"));
+  const file = join(folder, "twice.tar");
+  const header = encodeHeader({ name: "index.json", sizeBytes: 0 });
+  writeFileSync(file, Buffer.concat([header, header, Buffer.alloc(END_BYTES)]));
+  assert.throws(() => openLayout(file), /has index\.json twice/);
+  rmSync(folder, { recursive: true });
 });
 
 test("padding fills the last block", () => {

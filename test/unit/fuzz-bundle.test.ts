@@ -146,6 +146,10 @@ test("an image of another program is said to be none of a bundle", () => {
       reason,
     );
   }
+  assert.match(
+    refusalOf(() => parseIndex('{"manifests":[]}', "x")),
+    /^x: manifests: is empty/,
+  );
 });
 
 test("an index that is larger than any of a bundle is not read", async () => {
