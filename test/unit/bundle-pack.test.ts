@@ -369,6 +369,7 @@ for (const [wrong, reason] of [
   [{ ...entry, xattrs: { [`user.${"x".repeat(256)}`]: "eQ==" } }, /its name is too long/],
   [{ ...entry, xattrs: { "user.x": Buffer.alloc(65_536).toString("base64") } }, /its value is too/],
   [{ ...entry, path: "/__zshield" }, /must be a directory/],
+  [{ ...entry, path: "/__zshield/package.toml", type: "symlink" }, /package\.toml must be a file/],
 ] as [Entry, RegExp][]) {
   test(`an entry is refused: ${reason.source}`, async () => {
     assert.match(await refusal(() => checkEntries([wrong])), reason);

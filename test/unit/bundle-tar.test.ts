@@ -82,6 +82,11 @@ test("a header with its checksum right is refused for what else it says", () => 
   assert.ok("fault" in decodeHeader(small));
   small.writeBigUInt64BE(2n ** 53n, 128);
   assert.is(decodeSize(small.subarray(124, 136)), undefined);
+  // More than the eight bytes that are read.
+  const huge = encodeHeader({ name: "index.json", sizeBytes: 9 * GIB }).subarray(124, 136);
+  assert.is(decodeSize(huge), 9 * GIB);
+  huge[3] = 1;
+  assert.is(decodeSize(huge), undefined);
 });
 
 test("GNU tar reads the sizes, also those above 8 GiB", async () => {
@@ -168,6 +173,10 @@ test("a tar of a layout has no name twice", () => {
   const header = encodeHeader({ name: "index.json", sizeBytes: 0 });
   writeFileSync(file, Buffer.concat([header, header, Buffer.alloc(END_BYTES)]));
   assert.throws(() => openLayout(file), /has index\.json twice/);
+  // Other programs' headers have their sum too.
+  header.write("x", 300);
+  writeFileSync(file, Buffer.concat([header, Buffer.alloc(END_BYTES)]));
+  assert.throws(() => openLayout(file), /no header at byte 0/);
   rmSync(folder, { recursive: true });
 });
 

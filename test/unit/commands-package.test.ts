@@ -152,6 +152,20 @@ test("mount asks for the right root hash and for an empty directory", async () =
   assert.equal(readdirSync(folder), before);
 });
 
+test("who is not root packs nothing with its owners", async () => {
+  if (process.getuid?.() !== 0) return;
+  const main = new URL("../../src/main.ts", import.meta.url).pathname;
+  const person = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  chmodSync(folder, 0o755);
+  const words = [process.execPath, main, "package", "pack", older, "--out", "/dev/shm/no.img"];
+  const child = Bun.spawn([...person, ...words], { stdout: "ignore", stderr: "pipe" });
+  assert.match(
+    await new Response(child.stderr).text(),
+    /only root can pack a tree with its owners/,
+  );
+  assert.is(await child.exited, 3);
+});
+
 test("words that do not fit are refused", async () => {
   assert.match(await zshield("diff", "a"), /takes 2 words/);
   assert.match(await zshield("inspect", "a", "--out", "b"), /knows no --out/);

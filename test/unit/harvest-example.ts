@@ -15,6 +15,7 @@ export interface Item {
   readonly directory?: true;
   readonly needs?: readonly string[];
   readonly runPath?: readonly string[];
+  readonly loader?: string;
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -44,11 +45,11 @@ export function makeView(items: Readonly<Record<string, Item>>): TreeView {
         .sort(),
     text: (path) => items[path]?.text,
     elf: (path): Elf | undefined => {
-      const { needs, runPath = [] } = items[path] ?? {};
+      const { needs, runPath = [], loader } = items[path] ?? {};
       if (!needs) return undefined;
       return {
         machine: "62/64",
-        interpreter: undefined,
+        interpreter: loader,
         needed: needs,
         soname: undefined,
         runPath,

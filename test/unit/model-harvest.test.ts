@@ -33,6 +33,7 @@ Essential: yes
 Status: install ok installed
 Architecture: amd64
 Version: 1:2.7-3
+Pre-Depends: loader
 Provides: httpd, httpd-cgi (= 2)
 Depends: libc6 (>= 2.34), perl:any | lang [amd64],
  libpage1
@@ -65,7 +66,7 @@ test("dpkg: installed packages with needs, names that they provide, and files", 
       version: "1:2.7-3",
       architecture: "amd64",
       isEssential: true,
-      needs: [["libc6"], ["perl", "lang"], ["libpage1"]],
+      needs: [["loader"], ["libc6"], ["perl", "lang"], ["libpage1"]],
       provides: ["httpd", "httpd-cgi"],
       files: ["/usr", "/usr/sbin/web"],
     },
@@ -251,14 +252,18 @@ test("accounts: sysusers.d, and numbers that stay", () => {
     'g web 400\ng pages 401\nu web 400:web "\\"Web\\" 50%%" "/var/web" "/bin/false"\nm www-data pages\n',
   );
   const known = parseNumbers("# why\nweb 400\n", "users.txt");
-  const numbers = assignNumbers(["web", "mail"], known);
+  const numbers = assignNumbers(["web", "mail", "video"], known);
   assert.equal(
     [...numbers],
     [
       ["web", 400],
       ["mail", 401],
+      ["video", 402],
     ],
   );
+  const many = Array.from({ length: 500 }, (_, index) => `user${index}`);
+  assert.is(assignNumbers(many, new Map()).get("user499"), 899);
+  assert.throws(() => assignNumbers([...many, "more"], new Map()), /no number is left/);
   assert.equal([...parseNumbers(printNumbers(numbers), "users.txt")], [...numbers]);
   for (const text of ["web 400\nweb 401\n", "web 400\nmail 400\n", "web\n", "web 1234567\n"]) {
     assert.throws(

@@ -8,6 +8,7 @@ import type { Harvest, HarvestWish, RootFacts } from "../../src/model/harvest.ts
 import { renumber } from "../../src/plan/harvest/accounts.ts";
 import { whatIsMissing } from "../../src/plan/harvest/complete.ts";
 import { planHarvest } from "../../src/plan/harvest/harvest.ts";
+import { makePaths } from "../../src/plan/harvest/paths.ts";
 import {
   BASE,
   makeFacts,
@@ -391,6 +392,40 @@ test("a package is whole with what lies below it, and not without", () => {
     { path: "/usr/lib/systemd/system/web.service", why: "program /usr/bin/gone" },
     { path: "/usr/sbin/web", why: "library libpage.so.1" },
   ]);
+});
+
+test("configuration that a script laid out comes with its package, and is told so", () => {
+  const laidOut = new Map([
+    ["/etc/laid-out.conf", "web"],
+    ["/etc/other.conf", "other"],
+  ]);
+  const items = {
+    ...WEB_ITEMS,
+    "/etc/laid-out.conf": { text: "x\n" },
+    "/etc/other.conf": { text: "y\n" },
+  };
+  const found = planHarvest(
+    makeFacts(items, WEB_PACKAGES, { ...WEB_FACTS, laidOut }),
+    { ...WISH, packages: ["web"] },
+    [{ ...BASE, isTree: false }],
+  );
+  assert.is(whyOf(found, "/etc/laid-out.conf"), "configuration of web, laid out by its script");
+  assert.not.ok(paths(found.take).includes("/etc/other.conf"));
+});
+
+test("a program whose loader is not there is missing it, and a loop of links leads to nothing", () => {
+  const own = makeView({
+    "/usr/bin/tool": { needs: [], loader: "/lib64/ld.so.2" },
+    "/usr/bin/one": { target: "other" },
+    "/usr/bin/other": { target: "one" },
+  });
+  const below = makeView({
+    "/lib64": { target: "usr/lib64" },
+    "/usr/lib64/ld.so.2": { text: "x" },
+  });
+  assert.equal(whatIsMissing(own, [below]), []);
+  assert.equal(whatIsMissing(own, []), [{ path: "/usr/bin/tool", why: "loader /lib64/ld.so.2" }]);
+  assert.equal(makePaths(own).chain("/usr/bin/one"), ["/usr/bin/one", "/usr/bin/other"]);
 });
 
 test("a command of the package whose program is not there is missing, also behind a link to nothing", () => {
