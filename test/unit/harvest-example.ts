@@ -13,6 +13,7 @@ export interface Item {
   readonly text?: string;
   readonly target?: string;
   readonly directory?: true;
+  readonly socket?: true;
   readonly needs?: readonly string[];
   readonly runPath?: readonly string[];
   readonly loader?: string;
@@ -21,13 +22,18 @@ export interface Item {
   readonly gid?: number;
 }
 
+function typeOf({ target, directory, socket }: Item): Node["type"] {
+  if (target !== undefined) return "symlink";
+  return directory ? "directory" : socket ? "socket" : "file";
+}
+
 /** Directories above need not be named. */
 export function makeView(items: Readonly<Record<string, Item>>): TreeView {
   const nodes = new Map<string, Node>();
   const add = (path: string, item: Item) => {
     if (path !== "/" && !nodes.has(parentOf(path))) add(parentOf(path), { directory: true });
     nodes.set(path, {
-      type: item.target !== undefined ? "symlink" : item.directory ? "directory" : "file",
+      type: typeOf(item),
       mode: item.mode ?? 0o755,
       uid: item.uid ?? 0,
       gid: item.gid ?? 0,

@@ -339,6 +339,16 @@ test("of a whole root everything is taken, accounts as files", () => {
   assert.equal(found.users, []);
 });
 
+test("a socket is left, also where it was asked for with all around it: no package can hold one", () => {
+  const facts = makeFacts({ "/srv/app/run": { socket: true }, "/srv/app/data": {} }, []);
+  const { take, leave } = planHarvest(facts, { ...WISH, files: ["/srv/app"] }, [BASE]);
+  assert.equal(
+    take.map(({ path }) => path),
+    ["/srv/app", "/srv/app/data"],
+  );
+  assert.equal(leave, [{ path: "/srv/app/run", why: "a socket: its program makes it" }]);
+});
+
 test("what is not there is refused by name", () => {
   assert.throws(
     () => web({ packages: ["web", "nothing"] }),

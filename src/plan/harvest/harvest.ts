@@ -85,6 +85,7 @@ export function planHarvest(
     if (take.has(path) || (leave.has(path) && !isAsked)) return;
     const node = view.node(path);
     if (!node) return void (isUnnameable(path) ? leaveUnnamed(path) : leave.set(path, ABSENT));
+    if (node.type === "socket") return void leave.set(path, "a socket: its program makes it");
     const pattern = isLeft(path);
     if (pattern !== undefined) return void leave.set(path, `left as asked: ${pattern}`);
     if (!isAsked) {
