@@ -186,6 +186,8 @@ async function packProject(
   const blobs: BlobPlaces = new Map();
   const platforms: PlatformRecord[] = [];
   let newest = project.newest;
+  // Before the packing, which may take long.
+  if (cache.epoch !== undefined) dayOf(cache.epoch);
   for (const platform of project.platforms) {
     const packed = await packPlatform(platform, cache, blobs);
     platforms.push(packed.record);

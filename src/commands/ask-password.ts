@@ -57,7 +57,7 @@ async function askLine(prompt: string): Promise<string> {
   if (isSeen) process.stderr.write(prompt);
   for await (const line of console) {
     if (isSeen) process.stderr.write("\n");
-    return line;
+    return line.replace(/\r$/, "");
   }
   throw new Refusal("no password was given", "type one, or give one line on standard input");
 }

@@ -360,6 +360,15 @@ test("the label has the day of SOURCE_DATE_EPOCH, or of the newest input", async
   assert.match(said, /has the time @999999999999, which is no day/);
 });
 
+test("a SOURCE_DATE_EPOCH that is no day is refused before anything is packed", async () => {
+  putProject("no-day");
+  const environment = { SOURCE_DATE_EPOCH: "999999999999" };
+  const { code, stdout, stderr } = await zshield(buildWords("no-day"), { environment });
+  assert.is(code, 3, stderr);
+  assert.match(stderr, /which is no day/);
+  assert.is(stdout, "");
+});
+
 test("with --release no development key signs, and no release twice", async () => {
   putProject("released");
   const words = (key: string, ...more: string[]) => [

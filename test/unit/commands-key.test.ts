@@ -133,6 +133,11 @@ test("a password that is not UTF-8 is refused: all such bytes would be one", asy
   assert.not.ok(existsSync(at("gbk.key")));
 });
 
+test("a line of standard input may end as Windows ends it", async () => {
+  await weak(["new", at("crlf")], `${PASSWORD}\r\n`);
+  assert.ok(await unlockKey("it", read("crlf.key"), PASSWORD));
+});
+
 test("key new --out needs a name", async () => {
   for (const out of ["", "./", `${folder}/`]) {
     const { code, stderr } = await weak(["new", out], `${PASSWORD}\n`);
