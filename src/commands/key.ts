@@ -158,7 +158,7 @@ async function passwordIn(file: string): Promise<string> {
   const [password = "", ...others] = (await readSmallFile(file, 4096)).split("\n");
   if (others.some((line) => line !== "")) throw new Refusal(`${file} has more than one line`);
   if (password === "") throw new Refusal(`${file} has no password in its first line`);
-  return password.replace(/\r$/, "");
+  return password.replace(/^\ufeff/, "").replace(/\r$/, "");
 }
 
 function faultOfAnyPassword(password: string): string | undefined {

@@ -133,9 +133,12 @@ test("a password that is not UTF-8 is refused: all such bytes would be one", asy
   assert.not.ok(existsSync(at("gbk.key")));
 });
 
-test("a line of standard input may end as Windows ends it", async () => {
+test("a password may lie in a file as Windows writes it", async () => {
   await weak(["new", at("crlf")], `${PASSWORD}\r\n`);
   assert.ok(await unlockKey("it", read("crlf.key"), PASSWORD));
+  // What its editor puts in front of a file is nothing that anybody could type.
+  await weak(["new", at("marked"), write("marked-pw", `\ufeff${PASSWORD}\r\n`)]);
+  assert.ok(await unlockKey("it", read("marked.key"), PASSWORD));
 });
 
 test("key new --out needs a name", async () => {
