@@ -11,6 +11,7 @@ import {
   patchCoreImage,
   SECTOR_BYTES,
 } from "../model/boot-sector.ts";
+import { because } from "../model/reasons.ts";
 import { forgetCache, readAt, writeAt } from "./device.ts";
 
 /** @throws Error if what is read back is not what was written. */
@@ -53,12 +54,12 @@ export async function checkBootImages(
   const sector0 = await readAt(disk, 0, SECTOR_BYTES);
   const used = coreLbaOf(sector0) * SECTOR_BYTES;
   if (!CORE_OFFSETS_BYTES.some((offset) => offset === used)) {
-    throw new Error(`the boot sector of ${disk} does not name GRUB's core`);
+    throw new Error(because("boot-loader.no-core", disk));
   }
   const wanted = imagesAt(boot, core, sector0, used);
-  if (!same(wanted.sector0, sector0)) throw new Error(`the boot sector of ${disk} is not GRUB's`);
+  if (!same(wanted.sector0, sector0)) throw new Error(because("boot-loader.other-sector", disk));
   if (!same(wanted.core, await readAt(disk, used, wanted.core.length))) {
-    throw new Error(`GRUB's core on ${disk} is not what was installed`);
+    throw new Error(because("boot-loader.other-core", disk));
   }
 }
 

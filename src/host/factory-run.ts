@@ -10,6 +10,7 @@ import type { FactoryTest, TestOutcome } from "../model/factory.ts";
 import { beginTest, hasOutcome, withOutcome, type FactoryState } from "../model/factory-state.ts";
 import type { DiskIdentity, Machine } from "../model/machine.ts";
 import { AT, VENDOR_TESTS } from "../model/places.ts";
+import { because } from "../model/reasons.ts";
 import type { BootProof, Plan, RootProof } from "../model/step.ts";
 import { visible } from "../model/text.ts";
 import { flushDirectory } from "./durable.ts";
@@ -103,8 +104,11 @@ export async function withKept(
     await keep();
     return outcome;
   } catch (error) {
-    const told = `what it printed could not be kept: ${messageOf(error)}`;
-    const reason = outcome.reason === "" ? told : `${outcome.reason} (${told})`;
+    const trouble = messageOf(error);
+    const reason =
+      outcome.reason === ""
+        ? because("any.unkept", trouble)
+        : because("any.also-unkept", outcome.reason, trouble);
     return { ...outcome, reason: shortReason(reason) };
   }
 }

@@ -3,6 +3,7 @@
  * Owns: which test looks at what; what each means is said in factory/. None of it throws but listVendorTests.
  */
 import type { FactoryTest, FactoryTestName, TestOutcome } from "../model/factory.ts";
+import { because } from "../model/reasons.ts";
 import { findTool, tellFailure } from "./command.ts";
 import { nothing, outcomeOf, type Box, type Finding } from "./factory/box.ts";
 import {
@@ -44,7 +45,7 @@ const TABLE: Table = {
     const rate = await measureWriting(scratch);
     return rate
       ? judgeRate(rate, "written", leastRate)
-      : nothing("there is no room on the user volume to write", leastRate !== undefined);
+      : nothing(because("rate.no-room"), leastRate !== undefined);
   },
 
   clock: async ({ after }) => kernel.judgeClock(await kernel.readClock(), after),

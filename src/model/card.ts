@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { Refusal } from "../errors.ts";
 import { parseDocument } from "./document.ts";
+import { because } from "./reasons.ts";
 
 export const CARD_LABEL = "ZS-CARD";
 export const GOLDEN_LABEL = "ZS-GOLDEN";
@@ -80,7 +81,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal("the card's description is not JSON", "write the card anew");
+    throw new Refusal(because("boot-loader.no-description"), "write the card anew");
   }
 }
 

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { TestOutcome, VERDICTS } from "./factory.ts";
 import { MOST_ATTEMPTS } from "./journal.ts";
+import { because } from "./reasons.ts";
 
 export const FactoryState = v.strictObject({
   /** Absent until the tests have ended. */
@@ -34,7 +35,7 @@ export function beginTest(state: FactoryState, { name, origin }: TestKey): Facto
   const { begun } = state;
   const times = begun && isSame(begun, { name, origin }) ? begun.times : 0;
   if (times >= MOST_ATTEMPTS) {
-    const reason = `it was begun ${MOST_ATTEMPTS} times and never ended: the power failed in it, it stops the machine, or its outcome could not be kept`;
+    const reason = because("any.given-up", String(MOST_ATTEMPTS));
     return withOutcome(state, { name, origin, outcome: "fail", reason, seconds: 0 });
   }
   return { ...state, begun: { name, origin, times: times + 1 } };

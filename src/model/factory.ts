@@ -4,6 +4,7 @@
  * is skipped there, and what was measured is only told. Owns: these types and their schemas. No I/O.
  */
 import * as v from "valibot";
+import { because } from "./reasons.ts";
 
 const Bytes = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -108,6 +109,6 @@ export type FactoryReport = v.InferOutput<typeof FactoryReport>;
 export function verdictOf(tests: readonly TestOutcome[]): { verdict: Verdict; reason?: string } {
   const failed = tests.find(({ outcome }) => outcome === "fail");
   if (failed) return { verdict: "FAIL", reason: `${failed.name}: ${failed.reason}` };
-  if (tests.length === 0) return { verdict: "FAIL", reason: "no test was run" };
+  if (tests.length === 0) return { verdict: "FAIL", reason: because("any.none") };
   return { verdict: "PASS" };
 }

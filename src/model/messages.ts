@@ -10,6 +10,7 @@ import type { Found } from "./loss.ts";
 import { describeDisk, type Difference, type DiskIdentity } from "./machine.ts";
 import type { Operation } from "./operation.ts";
 import { describeWhyNot, type WhyNot } from "./overview.ts";
+import { because } from "./reasons.ts";
 import { printSize } from "./size.ts";
 import type { Step } from "./step.ts";
 
@@ -193,10 +194,10 @@ export const MESSAGES = {
     `${program} ${describeOutcome(outcome)}`,
   "root-differs": (differences: readonly string[]): string => {
     const more = differences.length > 5 ? `; and ${differences.length - 5} more` : "";
-    return `the new root is not what golden is: ${differences.slice(0, 5).join("; ")}${more}`;
+    return because("root.differs", `${differences.slice(0, 5).join("; ")}${more}`);
   },
-  "bad-manifest": (): string => "golden's manifest on the card does not have its digest",
-  "bad-file": (path: string, why: string): string => `${path} ${why}`,
+  "bad-manifest": (): string => because("root.bad-manifest"),
+  "bad-file": (path: string, why: string): string => because("boot-loader.file", path, why),
   "unreadable-at": (path: string, atBytes: number, trouble: string): string =>
     `${path} cannot be read at ${printSize(atBytes)}: ${trouble}`,
   "ends-early": (path: string, atBytes: number, wantedBytes: number): string =>

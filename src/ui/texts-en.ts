@@ -1,6 +1,7 @@
 /*
  * The texts in English; also the words of the plain lines. Pure.
  */
+import type { TestOutcome } from "../model/factory.ts";
 import type { Keeping, Loss } from "../model/loss.ts";
 import { describeDisk, type DiskIdentity, type Machine } from "../model/machine.ts";
 import { describeFound } from "../model/messages.ts";
@@ -195,6 +196,10 @@ export const EN = {
       `Serial number ${serial === "" ? "unknown" : serial}, version ${version}`,
     counts: (passed: number, failed: number, skipped: number) =>
       `${passed} tests passed, ${failed} failed, ${skipped} skipped`,
+    failure: ({ name, reason }: Pick<TestOutcome, "name" | "origin" | "reason">): string =>
+      `${name}: ${reason}`,
+    /** Of a FAIL, as it is recorded. */
+    recorded: (reason: string): string => reason,
     others: "What failed beside it:",
     tooLate:
       "It cannot be cancelled any more. What is installed stays as it is; should the power fail, the tests go on by themselves.",

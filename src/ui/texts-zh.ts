@@ -7,6 +7,7 @@ import { printSize } from "../model/size.ts";
 import { printTime } from "../model/text.ts";
 import { chinese, whyNotZh } from "./messages-zh.ts";
 import { nameDisk, nameFound, nameRecorded, nameStep, nameTime, operations } from "./names-zh.ts";
+import { nameFailure, nameReason } from "./reasons-zh.ts";
 import { printSpan } from "./texts-en.ts";
 import type { Choice } from "./choice.ts";
 import type { Texts } from "./texts.ts";
@@ -182,12 +183,14 @@ export const ZH: Texts = {
   tests: {
     box: (serial, version) => `序列号 ${serial === "" ? "未知" : serial}，版本 ${version}`,
     counts: (passed, failed, skipped) => `${passed} 项通过，${failed} 项失败，${skipped} 项跳过`,
+    failure: ({ name, origin, reason }) => nameReason({ name, reason }, origin),
+    recorded: nameFailure,
     others: "其他失败项：",
     tooLate: "已经不能取消。已安装的系统保持不变；如果断电，测试会自动继续。",
     ended: "出厂测试尚未结束。已安装的系统保持不变。",
   },
   testsFollow: "之后运行出厂测试",
-  testsFailed: (reason) => `本机未通过出厂测试：${reason}`,
+  testsFailed: (reason) => `本机未通过出厂测试：${nameFailure(reason)}`,
   unchanged: "没有改动任何磁盘。",
   changed: "磁盘已被改动，还没有完整的系统。",
   why: "原因：",

@@ -72,7 +72,7 @@ const SHOTS: readonly Shot[] = [
     name: "factory-fail",
     args: ["--operation=test", "--factory", "--speed=200", "--fail-test=memory"],
     way: stay,
-    shows: [/at least 2 GiB[^]*Power off/, /at least 2 GiB[^]*关机/],
+    shows: [/too little for 2 GiB[^]*Power off/, /达不到[^]*关机/],
   },
   {
     name: "plan",

@@ -11,6 +11,7 @@ import type { Step } from "../../src/model/step.ts";
 import { successOf, type Result } from "../../src/model/result.ts";
 import { actionsFor } from "../../src/plan/actions.ts";
 import type { Decision } from "../../src/plan/decide.ts";
+import { because } from "../../src/model/reasons.ts";
 import { factoryReport, resultOfTests } from "../../src/plan/factory-report.ts";
 import { describeAction, isQuiet } from "../../src/plan/describe.ts";
 import { ids } from "../unit/example.ts";
@@ -96,7 +97,7 @@ function bytesOf(step: Step): number {
 function simulateTest(name: string, failTest: string | undefined): TestOutcome {
   const fails = name === failTest;
   const outcome = fails ? "fail" : name === "sensors" ? "skip" : "pass";
-  const reason = fails ? "958.4 MiB, and at least 2 GiB are expected" : "simulated";
+  const reason = fails ? because("memory.usable", "958.4 MiB", "2 GiB") : "simulated";
   return { name, origin: "built-in", outcome, reason, seconds: 1 };
 }
 

@@ -4,6 +4,7 @@
 import { messageOf } from "../../errors.ts";
 import { MOST_REASON, type TestOutcome } from "../../model/factory.ts";
 import type { DiskIdentity, Machine } from "../../model/machine.ts";
+import { because } from "../../model/reasons.ts";
 import type { BootProof, Plan, RootProof } from "../../model/step.ts";
 import { visible } from "../../model/text.ts";
 
@@ -32,7 +33,7 @@ export const failed = (reason: string): Finding => ({ outcome: "fail", reason })
 
 /** There is nothing to measure: no fault, unless something is expected of it. */
 export function nothing(reason: string, isExpected: boolean): Finding {
-  return isExpected ? failed(`${reason}, and it is expected`) : { outcome: "skip", reason };
+  return isExpected ? failed(because("any.expected", reason)) : { outcome: "skip", reason };
 }
 
 /** Runs one test to its outcome: what it throws is a failure. Never throws. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { ptr } from "bun:ffi";
 import { GROUP_START_BYTES } from "../../model/config.ts";
 import type { DiskIdentity } from "../../model/machine.ts";
+import { because } from "../../model/reasons.ts";
 import { MIB, printSize } from "../../model/size.ts";
 import type { DiskHealth } from "../../model/status.ts";
 import { failed, nothing, passed, type Finding } from "./box.ts";
@@ -19,10 +20,10 @@ export function judgeDisk(
   const name = model === "" ? "a disk without a model name" : model;
   const told = `${name}, ${printSize(sizeBytes)}`;
   if (wanted.model !== undefined && wanted.model !== model) {
-    return failed(`${told}, not ${wanted.model}`);
+    return failed(because("disk.model", told, wanted.model));
   }
   if (wanted.leastBytes !== undefined && sizeBytes < wanted.leastBytes) {
-    return failed(`${told}, smaller than ${printSize(wanted.leastBytes)}`);
+    return failed(because("disk.size", told, printSize(wanted.leastBytes)));
   }
   return passed(told);
 }
@@ -31,11 +32,11 @@ export function judgeHealth(
   verdict: DiskHealth["verdict"],
   { hasTool, required }: { readonly hasTool: boolean; readonly required: boolean },
 ): Finding {
-  if (!hasTool) return nothing("there is no smartctl to ask the disk with", required);
-  if (verdict === "not told") return nothing("the disk has no SMART health to tell", required);
+  if (!hasTool) return nothing(because("smart.no-tool"), required);
+  if (verdict === "not told") return nothing(because("smart.untold"), required);
   return verdict === "good"
     ? passed("the disk says that it is well (SMART)")
-    : failed("the disk says of itself that it is failing (SMART)");
+    : failed(because("smart.failing"));
 }
 
 export interface Rate {
@@ -49,10 +50,11 @@ export function judgeRate(
   leastRate: number | undefined,
 ): Finding {
   const rate = Math.round(bytes / Math.max(seconds, 0.001));
-  const told = `${printSize(bytes)} ${done} at ${printSize(rate)} a second`;
-  return leastRate !== undefined && rate < leastRate
-    ? failed(`${told}, slower than ${printSize(leastRate)} a second`)
-    : passed(told);
+  if (leastRate === undefined || rate >= leastRate) {
+    return passed(`${printSize(bytes)} ${done} at ${printSize(rate)} a second`);
+  }
+  const key = done === "read" ? "rate.slow-read" : "rate.slow-write";
+  return failed(because(key, printSize(bytes), printSize(rate), printSize(leastRate)));
 }
 
 const MOST_BYTES = 256 * MIB;
@@ -132,7 +134,7 @@ async function writeRate(directory: string, mostBytes: number): Promise<Rate | u
 async function inTime<T>(limitMs: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const why = `the disk does not answer: it took more than ${limitMs / 1000} s`;
+    const why = because("rate.silent", String(limitMs / 1000));
     timer = setTimeout(() => reject(new Error(why)), limitMs);
   });
   try {
@@ -151,7 +153,7 @@ async function measure(mostBytes: number, step: (done: number) => Promise<number
     if (done === 0) break;
     bytes += done;
   }
-  if (bytes === 0) throw new Error("not one byte came through");
+  if (bytes === 0) throw new Error(because("rate.nothing"));
   return { bytes, seconds: (performance.now() - begin) / 1000 };
 }
 

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { digestOfCard, filesOfCard, parseCard, type CardDescription } from "../../model/card.ts";
 import { AT } from "../../model/places.ts";
+import { because } from "../../model/reasons.ts";
 import { printSize } from "../../model/size.ts";
 import { checkBootImages } from "../boot-images.ts";
 import { forgetCache } from "../device.ts";
@@ -26,7 +27,7 @@ export async function testRoot(
     return nothing("the system has been started since it was installed, and has written", false);
   }
   const manifestPath = join(card, proof.manifest.path);
-  if (!existsSync(manifestPath)) return failed("golden's manifest is not there: is the card in?");
+  if (!existsSync(manifestPath)) return failed(because("root.no-manifest"));
   await forget([disk.path]);
   const { files, mayDiffer } = proof;
   const entries = await verifyTree(
@@ -40,12 +41,12 @@ export async function testBootLoader(
   { boot: proof, esp, disk }: Box,
   forget = forgetCache,
 ): Promise<Finding> {
-  if (!proof) return nothing("nothing on the disk says what boots it", true);
+  if (!proof) return nothing(because("boot-loader.untold"), true);
   await forget([disk.path]);
   const boot = join(esp, "zshield", proof.boot);
   const card = parseCard(await readFile(join(boot, "card.json"), "utf8"));
   if (digestOfCard(card) !== proof.card) {
-    return failed("the card's description on the ESP is not the one that was installed from");
+    return failed(because("boot-loader.other-card"));
   }
   const bytes = await checkParts(card, [
     { root: join(esp, "zshield", proof.grub), part: "grub" },

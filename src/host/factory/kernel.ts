@@ -5,6 +5,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SensorRange } from "../../model/factory.ts";
+import { because } from "../../model/reasons.ts";
 import { printSize } from "../../model/size.ts";
 import { printTime } from "../../model/text.ts";
 import { parseMemory } from "../firmware.ts";
@@ -29,21 +30,22 @@ export function judgeMemory(
   leastBytes: number | undefined,
 ): Finding {
   if (usableBytes === 0) {
-    return nothing("the kernel does not tell its memory", leastBytes !== undefined);
+    return nothing(because("memory.untold"), leastBytes !== undefined);
   }
   const usable = `the kernel has ${printSize(usableBytes)}`;
   const told =
     installedBytes === undefined ? usable : `${printSize(installedBytes)} installed, ${usable}`;
   if (leastBytes === undefined) return passed(told);
-  const wanted = `not ${printSize(leastBytes)}`;
+  const wanted = printSize(leastBytes);
   if (installedBytes !== undefined && installedBytes < leastBytes) {
-    return failed(`${printSize(installedBytes)} of memory, ${wanted}`);
+    return failed(because("memory.installed", printSize(installedBytes), wanted));
   }
   if (usableBytes < leastBytes * LEAST_USABLE) {
+    const here = printSize(usableBytes);
     return failed(
       installedBytes === undefined
-        ? `${printSize(usableBytes)} of memory for the kernel, too little for ${printSize(leastBytes)}`
-        : `${told}: too little for ${printSize(leastBytes)}`,
+        ? because("memory.usable", here, wanted)
+        : because("memory.lost", printSize(installedBytes), here, wanted),
     );
   }
   return passed(told);
@@ -123,14 +125,15 @@ export function judgeProcessors(
 ): Finding {
   if (found.count === 0) {
     const isExpected = wanted.count !== undefined || wanted.flags.length > 0;
-    return nothing("the kernel does not tell its processors", isExpected);
+    return nothing(because("processors.untold"), isExpected);
   }
   const told = count(found.count, "processor");
+  const here = String(found.count);
   if (wanted.count !== undefined && found.count !== wanted.count) {
-    return failed(`${told}, not ${wanted.count}`);
+    return failed(because("processors.count", here, String(wanted.count)));
   }
   const missing = wanted.flags.filter((flag) => !found.flags.includes(flag));
-  if (missing.length > 0) return failed(`${told} without ${missing.join(", ")}`);
+  if (missing.length > 0) return failed(because("processors.flags", here, missing.join(", ")));
   return passed(wanted.flags.length === 0 ? told : `${told} with ${wanted.flags.join(", ")}`);
 }
 
@@ -153,23 +156,21 @@ export function judgeClock(
   { isThere, first, second }: ClockFacts,
   after: number | undefined,
 ): Finding {
-  if (!isThere) return nothing("there is no hardware clock", after !== undefined);
+  if (!isThere) return nothing(because("clock.none"), after !== undefined);
   // The kernel hides a time that the clock itself calls invalid.
   if (first === undefined) {
-    return failed("the hardware clock tells no time: it was not set, or its battery is empty");
+    return failed(because("clock.untold"));
   }
-  const told = `the hardware clock says ${printTime(first)}`;
-  if (second === undefined) return failed(`${told}, and no time a second later`);
-  if (second === first) return failed(`${told}, and stands still`);
+  const time = printTime(first);
+  if (second === undefined) return failed(because("clock.falls-silent", time));
+  if (second === first) return failed(because("clock.stands", time));
   if (second < first || second - first >= MOST_GAINED_SECONDS) {
-    return failed(`${told}, and ${printTime(second)} a second later`);
+    return failed(because("clock.jumps", time, printTime(second)));
   }
   if (after !== undefined && first < after) {
-    return failed(
-      `${told}, which is before ${printTime(after)}: it was not set, or its battery is empty`,
-    );
+    return failed(because("clock.behind", time, printTime(after)));
   }
-  return passed(told);
+  return passed(`the hardware clock says ${time}`);
 }
 
 /** A little more than the second that the hardware clock counts in. */
@@ -197,7 +198,7 @@ const NO_HARDWARE = "Software Watchdog";
 /** `identities`: of each, as the driver names it. */
 export function judgeWatchdog(identities: readonly string[], required: boolean): Finding {
   const hardware = identities.filter((identity) => identity !== NO_HARDWARE);
-  if (hardware.length === 0) return nothing("there is no hardware watchdog", required);
+  if (hardware.length === 0) return nothing(because("watchdog.none"), required);
   return passed(hardware.join(", "));
 }
 
@@ -222,14 +223,15 @@ const KINDS = [
 ] as const;
 
 export function judgeSensors(found: readonly Sensor[], ranges: readonly SensorRange[]): Finding {
-  if (found.length === 0) return nothing("there are no sensors", ranges.length > 0);
+  if (found.length === 0) return nothing(because("sensors.none"), ranges.length > 0);
   const faults = ranges.flatMap(({ name, least, most }) => {
     const sensor = found.find((candidate) => candidate.name === name);
-    if (!sensor) return [`there is no sensor ${name}`];
+    if (!sensor) return [because("sensors.missing", name)];
     if (sensor.value >= least && sensor.value <= most) return [];
-    return [`${print(sensor)}, not ${least} to ${most}`];
+    return [because("sensors.range", print(sensor), String(least), String(most))];
   });
-  if (faults.length > 0) return failed(faults.join("; "));
+  if (faults.length > 0)
+    return failed(faults.reduceRight((rest, fault) => because("sensors.several", fault, rest)));
   const told =
     ranges.length === 0
       ? found

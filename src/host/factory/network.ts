@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { because } from "../../model/reasons.ts";
 import { run } from "../command.ts";
 import { count, failed, nothing, passed, type Finding } from "./box.ts";
 
@@ -24,26 +25,32 @@ export interface Wanted {
 
 export function judgeNetwork(found: readonly Port[], { ports, links }: Wanted): Finding {
   if (found.length === 0 && ports === undefined) {
-    return nothing("there are no network ports", (links ?? 0) > 0);
+    return nothing(because("network.none"), (links ?? 0) > 0);
   }
   const linked = found.filter(({ link }) => link === true);
   const driverless = found.filter(({ link }) => link === undefined);
   const told = `${count(found.length, "network port")}, ${linked.length} with a link`;
-  const unknown =
+  const withUnknown = (what: string) =>
     driverless.length === 0
-      ? ""
-      : ` (no driver in the rescue system for ${driverless.map(({ name }) => name).join(", ")})`;
+      ? what
+      : because("network.driverless", what, driverless.map(({ name }) => name).join(", "));
   if (ports !== undefined && found.length !== ports) {
-    return failed(`${count(found.length, "network port")}, not ${ports}${unknown}`);
+    const what = because("network.ports", String(found.length), String(ports));
+    return failed(withUnknown(what));
   }
   if (links !== undefined && linked.length < links) {
     const without = found.filter(({ link }) => link === false).map(({ name }) => name);
-    const which = without.length === 0 ? "" : ` (none at ${without.join(", ")})`;
+    const what = because(
+      "network.links",
+      String(linked.length),
+      String(found.length),
+      String(links),
+    );
     return failed(
-      `${linked.length} of ${found.length} network ports have a link, not ${links}${which}${unknown}`,
+      withUnknown(without.length === 0 ? what : because("network.dark", what, without.join(", "))),
     );
   }
-  return passed(`${told}${unknown}`);
+  return passed(withUnknown(told));
 }
 
 /** Speed and duplex are agreed on within four seconds; a switch that looks for loops first shows its link at once. */

@@ -3,6 +3,7 @@
  * Read line by line, so that an output of any length takes no memory. Stricter than most readers: whatever does not
  * add up is a failure. Pure.
  */
+import { because } from "../../model/reasons.ts";
 import { KIB } from "../../model/size.ts";
 import { count, cut, failed, passed, type Finding } from "./box.ts";
 
@@ -38,13 +39,13 @@ export function makeTapReader(): TapReader {
   let fault: string | undefined;
 
   const addPlan = (tests: number, remark: string) => {
-    if (plan) fault ??= "it has more than one plan";
+    if (plan) fault ??= because("vendor.two-plans");
     plan ??= { tests, remark };
   };
   const addPoint = (isOk: boolean, number: string | undefined, text: string) => {
     points++;
     if (number !== undefined && Number(number) !== points) {
-      fault ??= `test ${number} came where test ${points} was due`;
+      fault ??= because("vendor.odd-number", number, String(points));
     }
     const directive = DIRECTIVE.exec(text)?.[1]?.toLowerCase() ?? "";
     if (directive.startsWith("skip")) skipped++;
@@ -68,7 +69,10 @@ export function makeTapReader(): TapReader {
       }
       // Of a test in a test only this counts: its own points are summed up by the point behind it.
       const bail = BAIL.exec(line);
-      if (bail) notOk ??= `it bailed out${bail[1] ? `: ${bail[1]}` : ""}`;
+      if (bail) {
+        const what = because("vendor.bailed-out");
+        notOk ??= bail[1] ? because("vendor.last", what, bail[1]) : what;
+      }
       const planned = PLAN.exec(line);
       if (planned) addPlan(Number(planned[1]), planned[2] ?? "");
       const point = POINT.exec(line);
@@ -77,9 +81,9 @@ export function makeTapReader(): TapReader {
     end() {
       if (notOk !== undefined) return failed(notOk);
       if (fault !== undefined) return failed(fault);
-      if (!plan) return failed(`it ended without a plan (TAP), after ${count(points, "test")}`);
+      if (!plan) return failed(because("vendor.no-plan", String(points)));
       if (plan.tests !== points) {
-        return failed(`it planned ${count(plan.tests, "test")} and ran ${points}`);
+        return failed(because("vendor.other-sum", String(plan.tests), String(points)));
       }
       if (points === 0) {
         const why = plan.remark.replace(/^skip\S*\s*/i, "");

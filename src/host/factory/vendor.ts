@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { messageOf, Refusal } from "../../errors.ts";
 import { MOST_VENDOR_TESTS, type TestOutcome } from "../../model/factory.ts";
 import { VENDOR_TESTS } from "../../model/places.ts";
+import { because } from "../../model/reasons.ts";
 import { visible } from "../../model/text.ts";
 import { makeLines, TOOL_PATH } from "../command.ts";
 import { failed, outcomeOf, passed, type Box, type Finding } from "./box.ts";
@@ -34,20 +35,20 @@ export function listVendorTests(root: string): string[] {
   const directory = resolveIn(root, VENDOR_TESTS);
   if (directory === undefined) return [];
   if (!statSync(join(root, directory)).isDirectory()) {
-    throw new Refusal(`${VENDOR_TESTS} in the installed root is no directory`);
+    throw new Refusal(because("vendor.no-directory", VENDOR_TESTS));
   }
   const names = readdirSync(join(root, directory)).filter((name) => !LEFT_OVER.test(name));
   const tests = names.filter((name) => isTest(root, `${directory}/${name}`)).sort();
   const odd = tests.find((name) => !NAME.test(name));
   if (odd !== undefined) {
     throw new Refusal(
-      `${visible(odd)} is no name for a factory test`,
+      because("vendor.odd-name", visible(odd)),
       "letters, digits, . - and _, at most 64 of them",
     );
   }
   if (tests.length > MOST_VENDOR_TESTS) {
     throw new Refusal(
-      `${tests.length} factory tests are more than ${MOST_VENDOR_TESTS}`,
+      because("vendor.too-many", String(tests.length), String(MOST_VENDOR_TESTS)),
       "one program can make many tests: let it print TAP",
     );
   }
@@ -56,7 +57,7 @@ export function listVendorTests(root: string): string[] {
 
 function isTest(root: string, path: string): boolean {
   const place = resolveIn(root, path);
-  if (place === undefined) throw new Refusal(`${visible(path)} is a link to nothing`);
+  if (place === undefined) throw new Refusal(because("vendor.link-to-nothing", visible(path)));
   const found = statSync(join(root, place));
   return found.isFile() && (found.mode & 0o111) !== 0;
 }
@@ -73,7 +74,7 @@ export function resolveIn(root: string, path: string): string | undefined {
     if (part === "" || part === ".") continue;
     if (part === "..") {
       if (place.pop() === undefined) {
-        throw new Refusal(`${visible(path)} is a link that leads out of the installed root`);
+        throw new Refusal(because("vendor.link-out", visible(path)));
       }
       continue;
     }
@@ -84,7 +85,7 @@ export function resolveIn(root: string, path: string): string | undefined {
       place.push(part);
       continue;
     }
-    if (++links > MOST_LINKS) throw new Refusal(`${visible(path)} is a link in a circle`);
+    if (++links > MOST_LINKS) throw new Refusal(because("vendor.link-circle", visible(path)));
     const target = readlinkSync(at);
     if (target.startsWith("/")) place.length = 0;
     rest.unshift(...target.split("/"));
@@ -119,14 +120,14 @@ export async function runVendorTest(
       await within.open();
       finding = await runIn(within, { name, box, seconds, graceMs, output });
     } catch (error) {
-      finding = failed(`it could not be run: ${messageOf(error)}`);
+      finding = failed(because("vendor.not-run", messageOf(error)));
     }
     const busy = await within.close();
     if (busy.length === 0) return finding;
     box.log(`${name}: still in use afterwards: ${busy.join(", ")}`);
     return finding.outcome === "fail"
       ? finding
-      : failed(`it left something behind that uses ${busy.join(", ")}`);
+      : failed(because("vendor.left-busy", busy.join(", ")));
   });
   return { outcome, output: output.text() };
 }
@@ -181,10 +182,10 @@ async function runIn(within: Enclosure, task: Task): Promise<Finding> {
   stderr.stop();
   child.unref();
 
-  if (!inTime) return failed(withLast(`it did not end within ${seconds} s`, output));
-  if (left > 0) return failed("it left something running that cannot be ended");
+  if (!inTime) return failed(withLast(because("vendor.late", String(seconds)), output));
+  if (left > 0) return failed(because("vendor.left-running"));
   if (child.signalCode !== null)
-    return failed(withLast(`it was killed by ${child.signalCode}`, output));
+    return failed(withLast(because("vendor.killed", String(child.signalCode)), output));
   return judge.end(child.exitCode ?? 0, output);
 }
 
@@ -205,7 +206,7 @@ function makeJudge() {
       if (code === SKIPPED && !told) {
         return { outcome: "skip", reason: output.lastLine() || "it skips itself (exit code 77)" };
       }
-      if (code !== 0) return failed(withLast(`it ended with exit code ${code}`, output));
+      if (code !== 0) return failed(withLast(because("vendor.exit", String(code)), output));
       return told ?? passed(output.lastLine());
     },
   };
@@ -213,7 +214,7 @@ function makeJudge() {
 
 function withLast(what: string, output: Output): string {
   const last = output.lastLine();
-  return last === "" ? what : `${what}: ${last}`;
+  return last === "" ? what : because("vendor.last", what, last);
 }
 
 /** After so many bytes everyone else in this process gets a turn: screen, watchdog, the time limit. */

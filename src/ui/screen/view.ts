@@ -287,18 +287,16 @@ function testVerdict(report: FactoryReport, t: Texts): Block[] {
     lines: texts.map((text) => `  ${text}`),
     more: t.moreInLog,
   });
-  const [, ...others] = failuresOf(report);
+  const [first, ...others] = failuresOf(report);
+  const why = first ? t.tests.failure(first) : reason && t.tests.recorded(reason);
   return [
     { kind: "big", word: verdict, style: "strong" },
     { kind: "text", text: t.tests.box(serial, version), style: "strong" },
     { kind: "text", text: t.tests.counts(passed, failed, skipped) },
-    ...(reason === undefined ? [] : [{ kind: "text", text: t.why } as const, lines([reason])]),
+    ...(why === undefined ? [] : [{ kind: "text", text: t.why } as const, lines([why])]),
     ...(others.length === 0
       ? []
-      : [
-          { kind: "text", text: t.tests.others } as const,
-          lines(others.map(({ name, reason }) => `${name}: ${reason}`)),
-        ]),
+      : [{ kind: "text", text: t.tests.others } as const, lines(others.map(t.tests.failure))]),
   ];
 }
 
