@@ -353,6 +353,10 @@ test("the label has the day of SOURCE_DATE_EPOCH, or of the newest input", async
   putProject("days");
   const environment = { SOURCE_DATE_EPOCH: "1700000000" };
   assert.match(await done(buildWords("days"), { environment }), /video-4\.5\.1114\.upt/);
+  // Another day gives other times in the images: what is in the cache is not theirs.
+  const next = await done(buildWords("days"), { environment: { SOURCE_DATE_EPOCH: "1700086400" } });
+  assert.match(next, /^packing {4}nvr-/m);
+  assert.match(next, /video-4\.5\.1115\.upt/);
   put(at("days/platform/x86_64/extra/nvr-1.0.8.1-7.3-000001/etc/more"), "x", "2026-12-24");
   assert.match(await done(buildWords("days")), /video-4\.5\.1224\.upt/);
   const absurd = { SOURCE_DATE_EPOCH: "999999999999" };

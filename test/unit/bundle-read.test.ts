@@ -28,6 +28,7 @@ import { printPublicKey } from "../../src/model/minisign.ts";
 import { COMMENT, signMessage } from "../../src/model/signature.ts";
 import { exampleBundle, KEY, of, type Example } from "./bundle-example.ts";
 import { flips, keyOf, refusalOf } from "./key-example.ts";
+import { ownPeakMib } from "./peak.ts";
 
 const known = [printPublicKey(KEY)];
 const example = await exampleBundle();
@@ -568,6 +569,10 @@ test("the stream is let go of, whatever comes of it", async () => {
     await refusalWhile(() => readBundle(source, { name: "x.upt", keys: known }));
     assert.is(isOpen, false);
   }
+});
+
+test("all of these took less than 256 MiB of memory", () => {
+  assert.ok(ownPeakMib() < 256, `${ownPeakMib()} MiB`);
 });
 
 test.run();

@@ -76,6 +76,10 @@ test("a header with its checksum right is refused for what else it says", () => 
     const found = decodeHeader(header);
     assert.is("fault" in found && found.fault, fault);
   }
+  for (const name of ["a b", "a\u001b[31m", "a\u007f"]) {
+    const found = decodeHeader(encodeHeader({ name, sizeBytes: 5 }));
+    assert.is("fault" in found && found.fault, "name");
+  }
   // A small size in base 256, and one that is not below 2^53.
   const small = encodeHeader({ name: "index.json", sizeBytes: 9 * GIB });
   small.writeBigUInt64BE(100n, 128);
@@ -173,6 +177,9 @@ test("a tar of a layout has no name twice", () => {
   const header = encodeHeader({ name: "index.json", sizeBytes: 0 });
   writeFileSync(file, Buffer.concat([header, header, Buffer.alloc(END_BYTES)]));
   assert.throws(() => openLayout(file), /has index\.json twice/);
+  const cut = encodeHeader({ name: "index.json", sizeBytes: 1000 });
+  writeFileSync(file, Buffer.concat([cut, Buffer.alloc(999)]));
+  assert.throws(() => openLayout(file), /an entry at byte 0 goes on behind its end/);
   // Other programs' headers have their sum too.
   header.write("x", 300);
   writeFileSync(file, Buffer.concat([header, Buffer.alloc(END_BYTES)]));

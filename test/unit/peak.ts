@@ -2,6 +2,7 @@
  * The command in a process of its own, and the most memory that it had.
  * Owns: how that is measured.
  */
+import { readFileSync } from "node:fs";
 import { MIB } from "../../src/model/size.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -12,6 +13,15 @@ export interface Peak {
   readonly stdout: string;
   readonly stderr: string;
   readonly mib: number;
+}
+
+/** Of this process, so far. */
+export function ownPeakMib(): number {
+  return mibIn(readFileSync("/proc/self/status", "utf8"));
+}
+
+function mibIn(text: string): number {
+  return (Number(/VmHWM:\s+(\d+) kB/.exec(text)?.[1]) * 1024) / MIB;
 }
 
 /** Not maxRSS: a child has its parent's until it has more. */
@@ -25,6 +35,5 @@ export async function peakOf(words: readonly string[]): Promise<Peak> {
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  const kib = Number(/VmHWM:\s+(\d+) kB/.exec(stderr)?.[1]);
-  return { code: await child.exited, stdout, stderr, mib: (kib * 1024) / MIB };
+  return { code: await child.exited, stdout, stderr, mib: mibIn(stderr) };
 }
