@@ -595,6 +595,19 @@ test("what does not belong into a project is refused by name", async () => {
       (root) => put(join(root, "platform/x86_64/boot/initrd"), ""),
       /initrd is no file, or is empty/,
     ],
+    [(root) => mkdirSync(join(root, "platform/x86_64/boot/dtb")), /dtb is no file, or is empty/],
+    [
+      (root) => put(join(root, "platform/x86_64/boot/a kernel"), "x"),
+      /a kernel: a boot file is called by/,
+    ],
+    [(root) => rmSync(join(root, "platform"), { recursive: true }), /platform cannot be read/],
+    [
+      (root) => {
+        rmSync(join(root, "platform"), { recursive: true });
+        mkdirSync(join(root, "platform"));
+      },
+      /has no platform/,
+    ],
     [(root) => put(join(root, "platform/x86_64/base/notes"), "x"), /notes is no package/],
     [(root) => mkdirSync(join(root, "platform/x86_64/base/zfs")), /base\/zfs: "zfs", column/],
     [

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
-import { layoutBytes, sha256Of, type FrontEntry } from "../../src/bundle/oci.ts";
+import { blobPositions, layoutBytes, sha256Of, type FrontEntry } from "../../src/bundle/oci.ts";
 import { makeReader } from "../../src/bundle/pieces.ts";
 import { readBlobs, readBundle, readFront, readSigned } from "../../src/bundle/read.ts";
 import { openSigned, signBundle } from "../../src/bundle/signed.ts";
@@ -468,14 +468,21 @@ test("sizes are 64-bit: a blob of more than 4 and 8 GiB is asked for whole", asy
       const [platform] = manifest.platforms;
       const [zfs] = platform?.packages ?? [];
       if (!platform || !zfs) throw new Error("the example has no package");
-      const packages = [{ ...zfs, blob: { ...zfs.blob, sizeBytes } }];
-      return { ...manifest, label: "video-4.2.1122", platforms: [{ ...platform, packages }] };
+      const next = { sha256: "d".repeat(64), sizeBytes: 5 };
+      const image = { ...zfs.image, sha256: "e".repeat(64) };
+      const packages = [
+        { ...zfs, blob: { ...zfs.blob, sizeBytes } },
+        { ...zfs, name: "nvr-1.0.8.1-7.3-000001", image, blob: next },
+      ];
+      return { ...manifest, label: "video-4.5.1122", platforms: [{ ...platform, packages }] };
     };
     const parts = signBundle(change(example.manifest), KEY, chainOf(KEY));
     const { layout } = openSigned("x.upt", parts, known);
     const front = tarOf(layout.front, 0);
     const name = `blobs/sha256/${layout.blobs[0]?.sha256}`;
-    assert.is(layoutBytes(layout), front.length + entryBytes(sizeBytes) + END_BYTES);
+    const behind = front.length + entryBytes(sizeBytes);
+    assert.is(layoutBytes(layout), behind + entryBytes(5) + END_BYTES);
+    assert.is(blobPositions(layout).get("d".repeat(64)), behind + 512);
     assert.ok(entryBytes(sizeBytes) > sizeBytes);
     const header = encodeHeader({ name, sizeBytes });
     const cut = Buffer.concat([front, header, Buffer.alloc(70_000)]);
