@@ -672,6 +672,14 @@ test("a frame that lies of its size is not expanded further, and a file that is 
     assert.match(await refusal(expandBlob({ name: "x", path: file }, out, wanted)), reason);
     assert.is(fs.existsSync(out), reason.source.startsWith("^nothing"));
     fs.rmSync(out, { force: true });
+    // The same behind 4 GiB of a bundle, with more behind it.
+    const handle = fs.openSync(file, "w");
+    const position = 2 ** 32 + 512;
+    fs.writeSync(handle, Buffer.concat([bytes, bytes]), 0, 2 * bytes.length, position);
+    fs.closeSync(handle);
+    const far = { name: "x", path: file, position };
+    assert.match(await refusal(expandBlob(far, out, wanted)), reason);
+    fs.rmSync(out, { force: true });
   }
 });
 

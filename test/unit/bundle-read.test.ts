@@ -4,12 +4,15 @@
  */
 import { randomBytes } from "node:crypto";
 import {
+  closeSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +20,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Refusal } from "../../src/errors.ts";
 import { blobPositions, layoutBytes, sha256Of, type FrontEntry } from "../../src/bundle/oci.ts";
-import { makeReader } from "../../src/bundle/pieces.ts";
+import { filePieces, makeReader } from "../../src/bundle/pieces.ts";
 import { readBlobs, readBundle, readFront, readSigned } from "../../src/bundle/read.ts";
 import { openSigned, signBundle } from "../../src/bundle/signed.ts";
 import { encodeHeader, END_BYTES, entryBytes, paddingBytes } from "../../src/bundle/tar.ts";
@@ -27,6 +30,7 @@ import { chainOf, extendChain } from "../../src/model/chain.ts";
 import { printPublicKey } from "../../src/model/minisign.ts";
 import { COMMENT, signMessage } from "../../src/model/signature.ts";
 import { exampleBundle, KEY, of, type Example } from "./bundle-example.ts";
+import { MIB } from "../../src/model/size.ts";
 import { flips, keyOf, refusalOf } from "./key-example.ts";
 import { ownPeakMib } from "./peak.ts";
 
@@ -116,6 +120,35 @@ test("a bundle for as many platforms as there may be is read", async () => {
     }),
   });
   assert.is((await read(many)).manifest.platforms.length, 64);
+});
+
+test("a piece is good until its receiver is done with it: nothing is read meanwhile", async () => {
+  let [busy, most] = [0, 0];
+  const buffer = Buffer.alloc(700);
+  /** As files are read: each piece lies where the one before has been. */
+  const reused = async function* () {
+    for (let at = 0; at < bytes.length; at += buffer.length) {
+      const length = bytes.copy(buffer, 0, at, at + buffer.length);
+      yield buffer.subarray(0, length);
+    }
+  };
+  await readBundle(reused(), {
+    name: "x.upt",
+    keys: known,
+    onBlob(blob) {
+      const kept: Buffer[] = [];
+      return {
+        async write(piece) {
+          most = Math.max(most, (busy += 1));
+          await new Promise((resolve) => setImmediate(resolve));
+          kept.push(Buffer.from(piece));
+          busy -= 1;
+        },
+        end: () => assert.is(sha256Of(Buffer.concat(kept)), blob.sha256),
+      };
+    },
+  });
+  assert.is(most, 1);
 });
 
 /** With one platform and one package. */
@@ -529,6 +562,21 @@ test("a blob that has the place of the key chain is refused", () => {
     refusalOf(() => openSigned("x.upt", parts, known)),
     new RegExp(`^blobs/sha256/${chain} would be there twice`),
   );
+});
+
+test("a file is read in pieces across 4 GiB", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-sparse-"));
+  const file = join(folder, "sparse");
+  const start = 2 ** 32 - MIB;
+  const content = randomBytes(3 * MIB);
+  const handle = openSync(file, "w");
+  writeSync(handle, content, 0, content.length, start);
+  closeSync(handle);
+  const found: Buffer[] = [];
+  const range = { position: start, sizeBytes: content.length };
+  for await (const piece of filePieces(file, range)) found.push(Buffer.from(piece));
+  rmSync(folder, { recursive: true });
+  assert.ok(Buffer.concat(found).equals(content));
 });
 
 test("what is no bundle at all is said to be none", async () => {

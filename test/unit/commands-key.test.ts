@@ -271,6 +271,18 @@ test("password files: one line, with a password in it", async () => {
     assert.is(code, 3);
     assert.match(stderr, wanted);
   }
+  write("dos.key", await lockKey(keyOf(5), PASSWORD, LEAST));
+  write("dos.pub", printPublicKeyFile(keyOf(6)));
+  const rotate = (text: string) =>
+    zshield([
+      ...["key", "rotate", at("dos.key"), at("dos.pub")],
+      ...["--password-file", write("dos.pw", text)],
+    ]);
+  const dos = await rotate(`${PASSWORD}\r\n`);
+  assert.is(dos.code, 0, dos.stderr);
+  const long = await rotate(`${"x".repeat(1024)}\n`);
+  assert.is(long.code, 3);
+  assert.match(long.stderr, /the password is longer than 1023 bytes/);
 });
 
 test("minisign signs with our key, and we verify it, of a file that is read in pieces", async () => {

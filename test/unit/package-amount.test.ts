@@ -55,13 +55,18 @@ test("an image with as many names as it may have is looked into within 256 MiB",
   assert.ok(mib < 256, `${mib} MiB`);
 });
 
-test("more names, longer ones, or attributes at each of them: refused", async () => {
+test("more names, longer ones, attributes at each of them, or targets: refused", async () => {
   const large = { "user.x": Buffer.alloc(30_000, "x").toString("base64") };
+  const links = Array.from({ length: 2700 }, (_, index): Entry => {
+    const path = `/s${String(index).padStart(7, "0")}`;
+    return { path, type: "symlink", mode: 0o777, ...OWNER, mtime: 1, target: "t".repeat(4000) };
+  });
   const cases: [Entry[], RegExp][] = [
     [treeOf(MOST_NAMES - 4, 8), /more than 60000 names/],
     [treeOf(2 * MOST_NAMES, 8), /a directory has more than 6000. names/],
     [treeOf(MOST_NAMES - 5, 180), /need more than 10 MiB/],
     [treeOf(2000, 8, large), /need more than 10 MiB/],
+    [[...treeOf(0, 8), ...links], /need more than 10 MiB/],
   ];
   for (const [entries, reason] of cases) {
     assert.throws(() => checkEntries(entries), /the tree is too large for one package: it/);
