@@ -15,7 +15,7 @@ import { decodeSuperblock, encodeSuperblock, splitDirectory } from "../../src/bu
 import { checkFrame, faultOfFrame } from "../../src/bundle/frame.ts";
 import { openErofs, readSuperblock } from "../../src/bundle/erofs-read.ts";
 import { writeErofs } from "../../src/bundle/erofs-write.ts";
-import { identifyImage, openImage } from "../../src/bundle/image.ts";
+import { hashTreeOf, identifyImage, openImage } from "../../src/bundle/image.ts";
 import { checkEntries, checkUnchanged, readPackageTree } from "../../src/bundle/package-tree.ts";
 import { sha256Of } from "../../src/bundle/oci.ts";
 import { type PackedPackage, packTree, readOwnFile } from "../../src/bundle/pack.ts";
@@ -850,6 +850,21 @@ test("an image in another form is refused: tails, types, counts, places, what is
   assert.is(files.readFile("usr/large", 20_000)?.length, 20_000);
   assert.match(await refusal(() => files.readFile("usr/large", 19_999)), /is too large/);
   fs.closeSync(handle);
+  // A content behind 4 GiB.
+  const largeNode = whole.readUInt32LE(start + 4 * 12);
+  const far = Buffer.from(whole.subarray(0, superblock.blocks * 4096));
+  const [from, to] = [far.readUInt32LE(largeNode * 32 + 16), 2 ** 20 + 10];
+  far.writeUInt32LE(to, largeNode * 32 + 16);
+  const wide = { ...superblock, blocks: 2 ** 20 + 100 };
+  encodeSuperblock(wide).copy(far);
+  const sparse = fs.openSync(join(folder, "far.img"), "w+");
+  fs.writeSync(sparse, far, 0, far.length, 0);
+  fs.writeSync(sparse, whole, from * 4096, 5 * 4096, to * 4096);
+  fs.ftruncateSync(sparse, wide.blocks * 4096);
+  const content = openErofs(sparse, readSuperblock(sparse)).readFile("usr/large", 20_000);
+  assert.ok(content?.equals(Buffer.alloc(20_000, "l")));
+  fs.closeSync(sparse);
+  assert.is(hashTreeOf(wide).hashOffsetBytes, wide.blocks * 4096);
   // What a kernel does not look at.
   assert.match(await changed((bytes) => bytes.writeUInt8(1, inode + 28)), /an inode is damaged/);
   const { rootHash } = image.verity;
