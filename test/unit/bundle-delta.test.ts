@@ -49,6 +49,7 @@ import {
 } from "./delta-example.ts";
 import { keyOf } from "./key-example.ts";
 import { peakOf } from "./peak.ts";
+import { makeDifference } from "../../src/bundle/zdiff/make.ts";
 import { noise, programOfFunctions } from "./zdiff-example.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.ts");
@@ -423,6 +424,23 @@ test("a part with right digests that makes something else is refused, and nothin
   ] as const) {
     assert.match(await whyNotApplied(withPart(entries, part, content, change)), reason);
   }
+  // A whole difference, to another image of the same size.
+  const [was, other] = [at("was.img"), at("other.img")];
+  for (const [path, file] of [
+    [older, was],
+    [newer, other],
+  ] as const) {
+    const open = await openBundle(path, "whoever-signed");
+    const found = listContents(open.signed.manifest).find(({ item }) => /^zfs/.test(item.name));
+    if (!found) throw new Error("zfs is needed");
+    await expandContent(open, found, file);
+  }
+  const image = readFileSync(other);
+  image[image.length - 5000]! ^= 1;
+  writeFileSync(other, image);
+  await makeDifference(was, other, at("other.zdiff"));
+  const lying = withPart(entries, 1, readFileSync(at("other.zdiff")));
+  assert.match(await whyNotApplied(lying), /the part of zfs-.* makes [0-9a-f]{64}, not/);
 });
 
 test("the wrong old bundle, one that is cut off, and one of another vendor", async () => {
