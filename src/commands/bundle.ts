@@ -30,6 +30,7 @@ import {
   type MaskChange,
 } from "../plan/bundle-diff.ts";
 import { writeJson } from "./write-out.ts";
+import { parseBase } from "../model/package-name.ts";
 import { blobBytes, selectPackages, type Choice, type Selection } from "../plan/selection.ts";
 
 const print = (line: string) => console.log(line);
@@ -78,10 +79,13 @@ export interface InspectOptions {
   /** Device records' files. */
   readonly devices: readonly string[];
   readonly platform: string | undefined;
+  /** The system that the devices have and keep. */
+  readonly base: string | undefined;
   readonly json: boolean;
 }
 
 export async function inspectBundle(file: string, options: InspectOptions): Promise<void> {
+  const base = options.base === undefined ? undefined : parseBase(options.base);
   const bundle = await readSigned(piecesOf(file), {
     name: nameOf(file),
     keys: await knownKeys(options.keys),
@@ -93,7 +97,7 @@ export async function inspectBundle(file: string, options: InspectOptions): Prom
     device,
     selections: platforms.map((platform) => ({
       platform,
-      selection: selectPackages(platform, device),
+      selection: selectPackages(platform, device, base),
     })),
   }));
   if (options.json) {

@@ -97,7 +97,7 @@ const VERBS: readonly Verb[] = [
     usage:
       "bundle new DIR | bundle build DIR --key FILE [--chain FILE] [--release] [--out DIR] [--owner-root] [--password-file FILE] | " +
       "bundle clean DIR | bundle verify FILE|- --key PUB… | " +
-      "bundle inspect FILE|- [--device RECORD…] [--platform NAME] [--key PUB…] [--json] | " +
+      "bundle inspect FILE|- [--device RECORD… [--base 8.1]] [--platform NAME] [--key PUB…] [--json] | " +
       "bundle diff OLD NEW [--json] | bundle delta OLD NEW FILE.upd [--key PUB…] [--json] | " +
       "bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR] [--key PUB…] | " +
       "bundle import LAYOUT FILE [--key PUB…] | " +
@@ -108,6 +108,7 @@ const VERBS: readonly Verb[] = [
     options: {
       key: { type: "string", multiple: true },
       device: { type: "string", multiple: true },
+      base: { type: "string" },
       chain: { type: "string" },
       out: { type: "string" },
       images: { type: "string" },
@@ -293,11 +294,15 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
       only(1, "key");
       return verifyFile(file, keys);
     case "inspect":
-      only(1, "device", "platform", "key", "json");
+      only(1, "device", "base", "platform", "key", "json");
+      if (values["base"] !== undefined && values["device"] === undefined) {
+        throw new UsageError("zshield bundle inspect --base needs --device", "bundle");
+      }
       return inspectBundle(file, {
         keys,
         devices: texts(values["device"]),
         platform: text(values["platform"]),
+        base: text(values["base"]),
         json: isSet("json"),
       });
     case "diff":

@@ -77,6 +77,15 @@ export function printPackageName(fields: PackageFields): string {
   return `${name}-${[...program, ...base].join(".")}-${sequence}.${revision}-${printMask(mask)}`;
 }
 
+/** A name's BASE by itself: `8.1`. @throws Refusal with the column */
+export function parseBase(text: string): readonly number[] {
+  const scan = scanner(
+    text,
+    "a system has one to three numbers, like 8.1: BASE in packages' names",
+  );
+  return scan.numbers({ start: 0, text }, [1, 3], "BASE");
+}
+
 /** Lower sequence first, equal ones in reverse order of the whole name. Names are ASCII: this is the order of bytes. */
 export function comparePackages(a: PackageName, b: PackageName): number {
   if (a.sequence !== b.sequence) return a.sequence - b.sequence;

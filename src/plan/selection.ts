@@ -27,14 +27,24 @@ export interface Selection {
   readonly wholeBytes: number;
 }
 
-export function selectPackages(platform: PlatformRecord, device: DeviceRecord): Selection {
+/** `base`: of a device that keeps its system, and with it only the packages that were made on that; else all count. */
+export function selectPackages(
+  platform: PlatformRecord,
+  device: DeviceRecord,
+  base?: readonly number[],
+): Selection {
   const taken: Choice[] = [];
   const left: Choice[] = [];
   for (const record of platform.packages) {
-    const { mask, prefix } = parsePackageName(record.name);
+    const { mask, prefix, base: madeOn } = parsePackageName(record.name);
     const prefixes = { packagePrefix: prefix, systemPrefix: device.prefix };
     const { needed, reason } = explainMask(device.mask, mask, prefixes, platform.masks);
-    (needed ? taken : left).push({ package: record, reason });
+    if (needed && base !== undefined && madeOn.join(".") !== base.join(".")) {
+      const other = `it was made on system ${madeOn.join(".")}, and the device has ${base.join(".")}`;
+      left.push({ package: record, reason: other });
+    } else {
+      (needed ? taken : left).push({ package: record, reason });
+    }
   }
   const packages = taken.map((choice) => choice.package);
   const there = new Set(packages.map(({ name }) => parsePackageName(name).name));

@@ -518,6 +518,13 @@ test("inspect tells what a device takes, in which order and why", async () => {
     [json.devices[0].taken[0].name, json.devices[0].left[0].name],
     ["zfs-1.0.8.1-7.2-000000", "nvr-1.0.8.1-7.3-000001"],
   );
+  const based = (base: string) => [...words, "--device", at("with.record"), "--base", base];
+  assert.match(await done(based("8.1")), /takes 2 of 2 packages/);
+  assert.match(
+    await done(based("8")),
+    /takes 0 of 2 [^]*was made on system 8\.1, and the device has 8$/m,
+  );
+  assert.match(await refused(based("8.x")), /"8\.x", column 3: expected BASE: a number/);
   assert.match(
     await refused([...words.slice(0, 3), "--device", at("with.record")]),
     /one platform/,

@@ -8,6 +8,7 @@ import {
   bundleFileName,
   comparePackages,
   parseBundleFileName,
+  parseBase,
   parsePackageName,
   parseVersionLabel,
   printPackageName,
@@ -123,6 +124,13 @@ for (const [text, ...wanted] of [
     assert.match(refusal, expected);
   });
 }
+
+test("BASE by itself: one to three numbers, as in a name", () => {
+  for (const text of ["8", "8.1", "22.4.5"]) assert.is(parseBase(text).join("."), text);
+  for (const text of ["", "8.", ".8", "8.x", "08", "8-1", "8.1 ", "1.2.3.4", "1000000"]) {
+    assert.match(refusalOf(parseBase, text), /^\d+: (the end of )?BASE/, text);
+  }
+});
 
 test("a name without end is quoted up to a line", () => {
   try {

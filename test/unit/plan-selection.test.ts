@@ -42,6 +42,21 @@ test("the rule of masks decides, and the order is the manifest's", () => {
   }
 });
 
+test("a device that keeps its system leaves what was made on another, for that reason only", () => {
+  const newer = { ...tools, name: "tools-1.0.8.2-9.1-000000" };
+  const platform = { ...pc, packages: [zfs, nvr, newer] };
+  assert.equal(names(selectPackages(platform, device(0)).taken), ["zfs", "tools"]);
+  const old = selectPackages(platform, device(0), [8, 1]);
+  assert.equal(names(old.taken), ["zfs"]);
+  assert.equal(
+    old.left.map(({ reason }) => reason),
+    ["the device lacks bit 0 (video)", "it was made on system 8.2, and the device has 8.1"],
+  );
+  assert.equal(names(selectPackages(platform, device(0), [8, 2]).taken), ["tools"]);
+  assert.equal(names(selectPackages(platform, device(0), [8]).taken), []);
+  assert.ok(old.takenBytes < selectPackages(platform, device(0)).takenBytes);
+});
+
 test("bytes count each blob once, boot files too", () => {
   const { takenBytes, wholeBytes } = selectPackages(pc, device(1));
   assert.is(takenBytes, 400 + 100 + 200);
