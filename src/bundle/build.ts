@@ -378,13 +378,10 @@ function printRecord(record: unknown): string {
 }
 
 /** One that is cut off or damaged counts as none. */
-function readRecord<T extends { readonly blob: BlobRecord }>(file: string): T | undefined {
+function readRecord<T>(file: string): T | undefined {
   try {
     const [text = "", digest] = readFileSync(file, "utf8").split("\n");
-    // Records of before this was there have one line.
-    if (digest !== undefined && digest !== digestOf(text)) return undefined;
-    const record = JSON.parse(text) as Partial<T> | null;
-    return typeof record?.blob?.sha256 === "string" ? (record as T) : undefined;
+    return digest === digestOf(text) ? (JSON.parse(text) as T) : undefined;
   } catch {
     return undefined;
   }

@@ -312,8 +312,7 @@ export function encodeDirectory(entries: readonly DirectoryEntry[]): Buffer {
   return bytes;
 }
 
-/** With `.` and `..`. @throws ErofsError where it is not what `encodeDirectory` gives. */
-/** @throws ErofsError, also where it has more names. */
+/** With `.` and `..`. @throws ErofsError where it has more names, or is not what `encodeDirectory` gives. */
 export function decodeDirectory(bytes: Buffer, mostNames: number): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   for (let start = 0; start < bytes.length; start += BLOCK) {

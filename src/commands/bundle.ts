@@ -20,6 +20,7 @@ import {
 import type { DeviceRecord } from "../model/device-record.ts";
 import { printMask, type MaskName } from "../model/mask.ts";
 import { parsePublicFile, printPublicKey, sysKeyOf } from "../model/minisign.ts";
+import { parseBase } from "../model/package-name.ts";
 import { isSameKey } from "../model/signature.ts";
 import { verifyRecord } from "../model/signed-record.ts";
 import { printSize } from "../model/size.ts";
@@ -29,9 +30,8 @@ import {
   type BundleDiff,
   type MaskChange,
 } from "../plan/bundle-diff.ts";
-import { writeJson } from "./write-out.ts";
-import { parseBase } from "../model/package-name.ts";
 import { blobBytes, selectPackages, type Choice, type Selection } from "../plan/selection.ts";
+import { writeJson } from "./write-out.ts";
 
 const print = (line: string) => console.log(line);
 
