@@ -122,7 +122,6 @@ async function fill(tree: string, choice: GoldenChoice): Promise<void> {
   await inRoot("systemctl", "mask", "--quiet", ...MASKED);
   await inRoot("systemctl", "set-default", "--quiet", "multi-user.target");
   if (choice.root === "golden") await inRoot("systemctl", "enable", "--quiet", "systemd-networkd");
-  if (choice.lab) await inRoot("systemctl", "enable", "--quiet", "zshield-lab-booted.service");
   await inRoot("passwd", "--quiet", choice.lab ? "--delete" : "--lock", "root");
   for (const kernel of await readdir(path.join(tree, "lib/modules"))) {
     await inRoot("depmod", kernel);

@@ -5,11 +5,12 @@
  * and failed: checks, unit tests and scenarios each count as one.
  * Owns: the command line, the order and the report. Scenarios are in test/qemu, their tools in test/lab.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../src/errors.ts";
 import { labCard, type RootName } from "./lab/card.ts";
+import { describeMachine } from "./lab/post-mortem.ts";
 import { openContext, type Scenario } from "./lab/scenario.ts";
 import { PROJECT } from "./lab/scratch.ts";
 import { patience, stripEscapes } from "./lab/serial.ts";
@@ -257,27 +258,20 @@ async function runScenario(scenario: Scenario, seed: number): Promise<Outcome> {
   } catch (error) {
     errors.push(error);
   }
+  const machine = context.lastMachine();
+  const state = errors.length > 0 && machine ? await describeMachine(machine, context.folder) : [];
   try {
     await context.close();
   } catch (error) {
     errors.push(error);
   }
   const seconds = (Date.now() - started) / 1000;
-  const details = context.notes.map((note) => `- ${note}`);
+  const details = [...context.notes.map((note) => `- ${note}`), ...context.remarks()];
   if (errors.length === 0) {
     return { name, passed: 1, failed: 0, seconds, remark: scenario.title, details };
   }
-  const machine = context.lastMachine();
-  const log = machine
-    ? [
-        `serial log: ${machine.logPath}`,
-        ...lastLines(stripEscapes(readFileSync(machine.logPath, "utf8"))[0], 30).map(
-          (line) => `  | ${line}`,
-        ),
-      ]
-    : [];
   const reasons = errors.map(messageOf).join("\n");
-  return failure(name, seconds, scenario.title, [...details, ...reasons.split("\n"), ...log]);
+  return failure(name, seconds, scenario.title, [...details, ...reasons.split("\n"), ...state]);
 }
 
 async function withLimit(minutes: number, work: Promise<void>): Promise<void> {

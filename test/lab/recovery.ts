@@ -12,6 +12,7 @@ import { bytesWritten, makeLayer, makeQcow2, type Image } from "./images.ts";
 import type { Machine } from "./machine.ts";
 import { findResult, RESULT_LINE } from "./result.ts";
 import { must, openContext, type Context } from "./scenario.ts";
+import { waitThroughHang } from "./watchdog.ts";
 
 /** Large enough for the default layout, and only as large on the host as what is written. */
 export const DISK_BYTES = 20 * GIB;
@@ -238,10 +239,8 @@ const BOOTED = /ZSHIELD-BOOTED kernel=(\S*) root=(\S*) up=(\S*) failed=(\S*)\n/;
 
 /** Waits until the installed (or the golden) system says that it is up, and logs in. */
 export async function awaitBoot(machine: Machine, seconds = BOOT_SECONDS): Promise<Booted> {
-  const { groups } = await machine.waitFor(BOOTED, seconds, /zshield: step 1\//);
+  const { groups } = await waitThroughHang(machine, BOOTED, seconds, /zshield: step 1\//);
   const [kernel = "", root = "", up = "", failed = ""] = groups;
-  // The prompt may have come before the mark: Enter brings another one.
-  machine.send("\r");
   const console = await logIn(machine, 60);
   return {
     machine,

@@ -1,0 +1,54 @@
+/*
+ * A start that hangs: a machine that has said nothing for minutes is reset, once, as a server's watchdog would do
+ * it, and the report says what it was doing. Under emulation a start hangs now and then, once in some thousand,
+ * before the system it starts has said a word.
+ * Owns: when and how. What a reset loses, a power cut loses too, so no verdict becomes milder by it.
+ */
+import type { Machine } from "./machine.ts";
+import { describeMachine } from "./post-mortem.ts";
+import { dropFolder, makeSocketFolder } from "./scratch.ts";
+import { patience, type Match } from "./serial.ts";
+
+/** Longer than any silence of a start that goes on; half of what is waited for it. */
+const SILENT_SECONDS = 180;
+
+/** As `Machine.waitFor`, through one reset. */
+export async function waitThroughHang(
+  machine: Machine,
+  pattern: RegExp,
+  seconds: number,
+  unless: RegExp,
+  silentSeconds = SILENT_SECONDS,
+): Promise<Match> {
+  let length = -1;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    const now = machine.serial.text().length;
+    if (now === length) {
+      void reset(machine).catch((error: unknown) => machine.remark(`no reset: ${error}`));
+      return;
+    }
+    length = now;
+    timer = setTimeout(look, silentSeconds * patience * 1000);
+  };
+  look();
+  try {
+    return await machine.waitFor(pattern, seconds, unless);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function reset(machine: Machine): Promise<void> {
+  const folder = makeSocketFolder();
+  try {
+    machine.remark(`${machine.name} hung in its start, and was reset:`);
+    for (const line of await describeMachine(machine, folder)) machine.remark(line);
+  } finally {
+    dropFolder(folder);
+  }
+  // It was started so that a reset ends it.
+  await machine.qmp.execute("set-action", { reboot: "reset" });
+  await machine.qmp.execute("system_reset");
+  await machine.qmp.execute("set-action", { reboot: "shutdown" });
+}
