@@ -17,6 +17,8 @@ const DESCRIPTION_EXPECTED = `a description: 1 to ${MOST_DESCRIPTION} characters
 const MOST_LINE = 500;
 /** 21 lines and their comments. */
 const MOST_FILE = 65_536;
+/** What editors of Windows put in front of UTF-8. */
+const MARK = "\ufeff";
 
 /** The same rules for where the names stand in a signed manifest. */
 export const MaskNameSchema = v.strictObject({
@@ -35,7 +37,16 @@ export function parseMaskFile(text: string, file = MASK_FILE): MaskName[] {
   const names: MaskName[] = [];
   const faults: string[] = [];
   if (text.length > MOST_FILE) throw new Refusal(`${file}: is longer than ${MOST_FILE} characters`);
-  for (const [index, ended] of text.split("\n").entries()) {
+  const isMarked = text.startsWith(MARK);
+  if (isMarked) {
+    faults.push(
+      `${file}: line 1, column 1: begins with a byte order mark: save it as UTF-8 without one ` +
+        '(Notepad: "UTF-8", not "UTF-8 with BOM")',
+    );
+  }
+  // Columns are counted as editors do, which do not show it.
+  const plain = isMarked ? text.slice(MARK.length) : text;
+  for (const [index, ended] of plain.split("\n").entries()) {
     const line = ended.endsWith("\r") ? ended.slice(0, -1) : ended;
     const found = parseLine(line, names);
     if (found === undefined) continue;
