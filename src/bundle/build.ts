@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import {
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -19,7 +20,7 @@ import { Refusal } from "../errors.ts";
 import { sha256Of } from "../host/digest-files.ts";
 import { flushFile, makeDirectory } from "../host/durable.ts";
 import { readTree } from "../host/tree.ts";
-import { withScratch } from "../host/unfinished.ts";
+import { isUnfinished, withScratch } from "../host/unfinished.ts";
 import {
   sumOfRevisions,
   type BlobRecord,
@@ -165,13 +166,51 @@ function readOther(path: string): Promise<SignedBundle | undefined> {
   });
 }
 
-/** Of everything that `build` has made, whatever state the rest of the project is in. */
-export async function cleanProject(directory: string): Promise<string[]> {
+export interface Cleaned {
+  readonly removed: readonly string[];
+  readonly kept: readonly { readonly path: string; readonly why: string }[];
+}
+
+/**
+ * Of everything that `build` has made, whatever state the rest of the project is in. But for `released` bundles stay
+ * that no development key signed: devices may have them, and differences are made from them.
+ */
+export async function cleanProject(directory: string, released: boolean): Promise<Cleaned> {
   const root = projectRoot(directory);
-  const made = [CACHE_DIRECTORY, OUT_DIRECTORY].map((name) => join(root, name));
-  const there = made.filter((path) => existsSync(path));
-  for (const path of there) rmSync(path, { recursive: true });
-  return there;
+  const out = join(root, OUT_DIRECTORY);
+  // All is looked at before anything goes.
+  const kept = released ? [] : await findReleased(out);
+  const removed: string[] = [];
+  const remove = (path: string): void => {
+    if (kept.some((one) => one.path === path)) return;
+    if (kept.some((one) => one.path.startsWith(`${path}/`))) {
+      for (const name of readdirSync(path).toSorted()) remove(join(path, name));
+      return;
+    }
+    rmSync(path, { recursive: true });
+    removed.push(path);
+  };
+  for (const path of [join(root, CACHE_DIRECTORY), out]) if (existsSync(path)) remove(path);
+  return { removed, kept };
+}
+
+/** Under whatever name and however deep. */
+async function findReleased(out: string): Promise<{ path: string; why: string }[]> {
+  const kept: { path: string; why: string }[] = [];
+  // Behind a link lies somebody else's directory: the link goes, and nothing in it.
+  if (!lstatSync(out, { throwIfNoEntry: false })?.isDirectory()) return kept;
+  for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || isUnfinished(entry.name)) continue;
+    const bundle = await readOther(path);
+    if (bundle && !isDevelopment(bundle.signer)) {
+      kept.push({ path, why: `release ${bundle.manifest.release}, signed by ${bundle.signer.id}` });
+    }
+    if (!bundle && isBundleFileName(entry.name)) {
+      kept.push({ path, why: "which is called a bundle and cannot be read as one" });
+    }
+  }
+  return kept.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** Where each blob lies, by its digest. */

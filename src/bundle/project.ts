@@ -21,7 +21,7 @@ import {
 import { checkProduct, PRODUCT_FILE, printProduct, type Product } from "../model/product-toml.ts";
 import { IMAGE_ENDING } from "./image.ts";
 
-/** What `build` makes, and `clean` removes. */
+/** What `build` makes, and `clean` removes but for released bundles. */
 export const CACHE_DIRECTORY = "cache";
 export const OUT_DIRECTORY = "out";
 const PLATFORM_DIRECTORY = "platform";
@@ -240,5 +240,5 @@ the files as they will lie on the device, and \`__zshield/package.toml\`; or an 
     zshield package new platform/x86_64/base/NAME      # begins a package
     zshield bundle build . --key ../vendor.key         # ${OUT_DIRECTORY}/PRODUCT-MAJOR.SUM.MMDD.upt
     zshield bundle verify ${OUT_DIRECTORY}/*.upt --key ../vendor.pub
-    zshield bundle clean .                             # removes ${CACHE_DIRECTORY}/ and ${OUT_DIRECTORY}/
+    zshield bundle clean .                             # removes ${CACHE_DIRECTORY}/ and ${OUT_DIRECTORY}/; released bundles stay
 `;

@@ -44,9 +44,17 @@ export async function build(directory: string, words: BuildWords): Promise<void>
   console.log(`identity   ${identity}`);
 }
 
-export async function clean(directory: string): Promise<void> {
-  const removed = await cleanProject(directory);
+export async function clean(directory: string, released: boolean): Promise<void> {
+  const { removed, kept } = await cleanProject(directory, released);
   console.log(
-    removed.length === 0 ? "there is nothing to remove" : `removed: ${removed.join(", ")}`,
+    removed.length > 0
+      ? `removed: ${removed.join(", ")}`
+      : `there is nothing ${kept.length > 0 ? "else " : ""}to remove`,
   );
+  for (const { path, why } of kept) console.log(`kept: ${path}, ${why}`);
+  if (kept.length > 0) {
+    console.log(
+      "devices may have them, and differences are made from them; --released removes them too",
+    );
+  }
 }

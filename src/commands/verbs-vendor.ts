@@ -96,7 +96,7 @@ const VERBS: readonly Verb[] = [
     name: "bundle",
     usage:
       "bundle new DIR | bundle build DIR --key FILE [--chain FILE] [--release] [--out DIR] [--owner-root] [--password-file FILE] | " +
-      "bundle clean DIR | bundle verify FILE|- --key PUB… | " +
+      "bundle clean DIR [--released] | bundle verify FILE|- --key PUB… | " +
       "bundle inspect FILE|- [--device RECORD… [--base 8.1]] [--platform NAME] [--key PUB…] [--json] | " +
       "bundle diff OLD NEW [--json] | bundle delta OLD NEW FILE.upd [--key PUB…] [--json] | " +
       "bundle apply-delta OLD FILE.upd [--out FILE.upt] [--images DIR] [--key PUB…] | " +
@@ -118,6 +118,7 @@ const VERBS: readonly Verb[] = [
       platform: { type: "string" },
       "password-file": { type: "string" },
       release: { type: "boolean" },
+      released: { type: "boolean" },
       "owner-root": { type: "boolean" },
       json: { type: "boolean" },
     },
@@ -288,8 +289,8 @@ async function runBundle(values: Values, [what = "", ...words]: readonly string[
       });
     }
     case "clean":
-      only(1);
-      return clean(file);
+      only(1, "released");
+      return clean(file, isSet("released"));
     case "verify":
       only(1, "key");
       return verifyFile(file, keys);

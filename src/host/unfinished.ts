@@ -91,6 +91,11 @@ export function unfinishedOf(path: string): Promise<string> {
   return unfinishedIn(dirname(path), `${basename(path)}.`);
 }
 
+/** Whether a file's name is such a one, whoever makes the file or has left it. */
+export function isUnfinished(name: string): boolean {
+  return new RegExp(`(?:^|\\.)part-${OWNER}-[0-9a-f]{6}$`).test(name);
+}
+
 export async function unfinishedIn(directory: string, prefix: string): Promise<string> {
   const own = new RegExp(`^part-(${OWNER})-[0-9a-f]{6}$`);
   for (const name of existsSync(directory) ? readdirSync(directory) : []) {

@@ -31,6 +31,7 @@ import { lockKey } from "../../src/bundle/secret-key.ts";
 import { filePieces } from "../../src/bundle/pieces.ts";
 import { readSigned } from "../../src/bundle/read.ts";
 import { Refusal } from "../../src/errors.ts";
+import { ownerName } from "../../src/host/owner-name.ts";
 import { chainOf, extendChain, printChain } from "../../src/model/chain.ts";
 import type { Entry } from "../../src/model/manifest.ts";
 import { LEAST, printPublicKeyFile, type SecretKey } from "../../src/model/minisign.ts";
@@ -241,8 +242,51 @@ test("what is unchanged is not packed again; one file changes one blob and the m
   ]) {
     assert.ok(diff.split("\n").includes(line), `${line} is not in\n${diff}`);
   }
-  assert.match(await done(["bundle", "clean", at("changing")]), /cache.*out/);
+  assert.match(await done(["bundle", "clean", at("changing"), "--released"]), /cache.*out/);
   assert.equal(readdirSync(at("changing")), ["platform", "product.toml"]);
+});
+
+test("clean keeps what a key for releases signed, unless it is told not to", async () => {
+  putProject("cleaned");
+  const out = at("cleaned/out");
+  const clean = (...more: string[]) => done(["bundle", "clean", at("cleaned"), ...more]);
+  await done(buildWords("cleaned"));
+  mkdirSync(join(out, "older/deep"), { recursive: true });
+  renameSync(join(out, BUNDLE), join(out, "older/deep/of-2025"));
+  put(at("cleaned/platform/x86_64/mask.txt"), "0 video records films\n");
+  await done(buildWords("cleaned"));
+  // Of another zshield, for all that this one knows.
+  writeFileSync(join(out, "video-4.9.1122.upt"), "no bundle that is known");
+  writeFileSync(join(out, "x.upd"), "a difference can be made again");
+  // What a build was killed at begins as a bundle does.
+  cpSync(join(out, BUNDLE), join(out, `${BUNDLE}.part-${ownerName()}-abcdef`));
+  mkdirSync(join(out, "empty"));
+  const development = [...buildWords("cleaned", "--out", join(out, "tried"))];
+  development[development.indexOf("--key") + 1] = at("development.key");
+  await done(development);
+
+  const said = await clean();
+  assert.match(said, /^removed: .*cleaned\/cache, .*out\/x\.upd$/m);
+  const kept = [BUNDLE, "older/deep/of-2025", "video-4.9.1122.upt"];
+  const files = () =>
+    readdirSync(out, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(out.length + 1));
+  assert.equal(files().toSorted(), kept.toSorted());
+  assert.equal(readdirSync(out).toSorted(), ["older", BUNDLE, "video-4.9.1122.upt"].toSorted());
+  assert.is(said.match(/^kept: /gm)?.length, 3, said);
+  const { id } = KEYS.vendor;
+  assert.ok(said.includes(`kept: ${join(out, BUNDLE)}, release 17, signed by ${id}\n`), said);
+  assert.match(said, /video-4\.9\.1122\.upt, which is called a bundle and cannot be read as one$/m);
+  assert.match(said, /--released removes them too$/m);
+  await signedOf(join(out, BUNDLE));
+
+  const again = await clean();
+  assert.match(again, /^there is nothing else to remove$/m);
+  assert.is(again.match(/^kept: /gm)?.length, 3, again);
+  assert.match(await clean("--released"), /^removed: .*cleaned\/out$/m);
+  assert.not.ok(existsSync(out));
+  assert.is(await clean(), "there is nothing to remove\n");
 });
 
 test("a build that is stopped leaves nothing behind", async () => {
