@@ -9,7 +9,7 @@ import { describeMachine } from "./post-mortem.ts";
 import { dropFolder, makeSocketFolder } from "./scratch.ts";
 import { patience, type Match } from "./serial.ts";
 
-/** Longer than any silence of a start that goes on; half of what is waited for it. */
+/** Longer than any silence of a start that goes on, and short enough to wait for a second one. */
 const SILENT_SECONDS = 180;
 
 /** As `Machine.waitFor`, through one reset. */
@@ -20,22 +20,19 @@ export async function waitThroughHang(
   unless: RegExp,
   silentSeconds = SILENT_SECONDS,
 ): Promise<Match> {
-  let length = -1;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const look = () => {
+  const mostMs = silentSeconds * patience * 1000;
+  let [length, since] = [machine.serial.text().length, Date.now()];
+  const timer = setInterval(() => {
     const now = machine.serial.text().length;
-    if (now === length) {
-      void reset(machine).catch((error: unknown) => machine.remark(`no reset: ${error}`));
-      return;
-    }
-    length = now;
-    timer = setTimeout(look, silentSeconds * patience * 1000);
-  };
-  look();
+    if (now !== length) [length, since] = [now, Date.now()];
+    if (Date.now() - since < mostMs) return;
+    clearInterval(timer);
+    void reset(machine).catch((error: unknown) => machine.remark(`no reset: ${error}`));
+  }, mostMs / 20);
   try {
     return await machine.waitFor(pattern, seconds, unless);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 
