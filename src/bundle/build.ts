@@ -22,11 +22,13 @@ import { flushFile, makeDirectory } from "../host/durable.ts";
 import { readTree } from "../host/tree.ts";
 import { isUnfinished, withScratch } from "../host/unfinished.ts";
 import {
+  checkNeeds,
   sumOfRevisions,
   type BlobRecord,
   type BootRecord,
   type BundleManifest,
   type ImageRecord,
+  type Needing,
   type PackageRecord,
   type PlatformRecord,
 } from "../model/bundle-manifest.ts";
@@ -37,9 +39,9 @@ import type { PackageDescription } from "../model/package-toml.ts";
 import { isSameKey } from "../model/signature.ts";
 import { isMoment, printTime } from "../model/text.ts";
 import { compressBlob, compressFile, LEVEL } from "./blob.ts";
-import { FILE_SYSTEM, openImage } from "./image.ts";
-import { packTree, sourceDateEpoch } from "./pack.ts";
-import { checkEntries } from "./package-tree.ts";
+import { describeImage, FILE_SYSTEM, openImage } from "./image.ts";
+import { packTree, readOwnFile, sourceDateEpoch } from "./pack.ts";
+import { checkEntries, OWN_FILE } from "./package-tree.ts";
 import { filePieces } from "./pieces.ts";
 import {
   CACHE_DIRECTORY,
@@ -227,6 +229,7 @@ async function packProject(
   let newest = project.newest;
   // Before the packing, which may take long.
   if (cache.epoch !== undefined) dayOf(cache.epoch);
+  checkNeeds(project.platforms.map(({ packages }) => packages.map(needingOf)));
   for (const platform of project.platforms) {
     const packed = await packPlatform(platform, cache, blobs);
     platforms.push(packed.record);
@@ -246,6 +249,14 @@ async function packProject(
     platforms,
   };
   return { manifest, blobs };
+}
+
+/** A tree without its description is refused when it is packed. */
+function needingOf({ name, kind, path, isPacked }: ProjectPackage): Needing {
+  const own = join(path, OWN_FILE);
+  const read = () => (isPacked ? describeImage(path) : readOwnFile(own, own));
+  const isThere = isPacked || lstatSync(own, { throwIfNoEntry: false })?.isFile() === true;
+  return { name, kind, needs: isThere ? read().needs : [] };
 }
 
 /** Some file systems hold times that no calendar has. @throws Refusal */

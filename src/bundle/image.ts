@@ -66,12 +66,10 @@ export async function openImage(file: string, rootHash?: string): Promise<OpenIm
     const found = await checkHashTree(handle, superblock.blocks, tree.salt);
     checkRootHash(file, found, rootHash);
     const files = openErofs(handle, superblock);
-    const text = files.readFile(PACKAGE_FILE, MOST_PACKAGE_FILE_BYTES);
-    if (!text) throw new Refusal(`${file} holds no ${PACKAGE_FILE}`, "it is not a package");
     return {
       sizeBytes: fstatSync(handle).size,
       verity: { rootHash: found, ...tree },
-      description: parsePackage(text, PACKAGE_FILE),
+      description: readDescription(files, file),
       files,
       handle,
       close: () => closeSync(handle),
@@ -80,6 +78,24 @@ export async function openImage(file: string, rootHash?: string): Promise<OpenIm
     closeSync(handle);
     throw named(file, error);
   }
+}
+
+/** What an image says of itself, which nobody has checked yet. @throws Refusal */
+export function describeImage(file: string): PackageDescription {
+  const handle = open(file);
+  try {
+    return readDescription(openErofs(handle, checkedSuperblock(handle, file)), file);
+  } catch (error) {
+    throw named(file, error);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function readDescription(files: Erofs, file: string): PackageDescription {
+  const text = files.readFile(PACKAGE_FILE, MOST_PACKAGE_FILE_BYTES);
+  if (!text) throw new Refusal(`${file} holds no ${PACKAGE_FILE}`, "it is not a package");
+  return parsePackage(text, PACKAGE_FILE);
 }
 
 /** What is wrong in an image is told with the image's name. */

@@ -157,9 +157,30 @@ export function listContents({ platforms }: Pick<BundleManifest, "platforms">): 
   return [...contents.values()];
 }
 
+/** What is known of a package before it is packed. */
+export interface Needing extends Pick<PackageRecord, "kind" | "needs"> {
+  readonly name: PackageName;
+}
+
+/** What the manifest of these platforms, in their order, would be refused for. @throws Refusal with the same words. */
+export function checkNeeds(platforms: readonly (readonly Needing[])[]): void {
+  refuseFaults(
+    platforms.flatMap((packages, platform) => {
+      const kinds = new Map(packages.map(({ name, kind }) => [name.name, kind]));
+      return packages.flatMap((one, index) => [
+        ...faultsOfNeeds(`platforms.${platform}.packages.${index}`, one, one.name, kinds),
+      ]);
+    }),
+  );
+}
+
 function checkRules(manifest: BundleManifest): void {
+  refuseFaults(faultsOf(manifest));
+}
+
+function refuseFaults(found: Iterable<string>): void {
   const faults: string[] = [];
-  for (const fault of faultsOf(manifest)) {
+  for (const fault of found) {
     if (faults.push(`${WHAT}: ${fault}`) === MOST_FAULTS) break;
   }
   if (faults.length > 0) throw new Refusal(faults.join("\n"));
@@ -249,18 +270,27 @@ function* faultsOfPackages(
     if (before?.kind === kind && former && comparePackages(former, name) > 0) {
       yield `${at}.${index}: ${name.text} stands behind ${former.text}, but comes before it`;
     }
-    for (const need of needs) {
-      const needed = kinds.get(need);
-      const fault =
-        need === name.name
-          ? "itself"
-          : needed === undefined
-            ? `${quoted(need)}, which is not there`
-            : kind === "base" && needed === "extra"
-              ? `${need}, which is extra, but is base itself`
-              : undefined;
-      if (fault !== undefined) yield `${at}.${index}.needs: ${name.text} needs ${fault}`;
-    }
+    yield* faultsOfNeeds(`${at}.${index}`, { kind, needs }, name, kinds);
+  }
+}
+
+function* faultsOfNeeds(
+  at: string,
+  { kind, needs }: Pick<PackageRecord, "kind" | "needs">,
+  name: PackageName,
+  kinds: ReadonlyMap<string, PackageRecord["kind"]>,
+): Generator<string> {
+  for (const need of needs) {
+    const needed = kinds.get(need);
+    const fault =
+      need === name.name
+        ? "itself"
+        : needed === undefined
+          ? `${quoted(need)}, which is not there`
+          : kind === "base" && needed === "extra"
+            ? `${need}, which is extra, but is base itself`
+            : undefined;
+    if (fault !== undefined) yield `${at}.needs: ${name.text} needs ${fault}`;
   }
 }
 

@@ -365,6 +365,35 @@ test("a chain that ends with another key is refused before anything is packed", 
   assert.equal(packed, []);
 });
 
+test("a package that needs a missing one is refused before anything is packed, with the manifest's words", async () => {
+  putProject("lacking");
+  const extra = at("lacking/platform/x86_64/extra");
+  const name = "nvr-1.0.8.1-7.3-000001";
+  const whyNot = async (): Promise<string> => {
+    const packed: string[] = [];
+    const options = { ...HERE, say: (line: string) => void packed.push(line) };
+    const why = await buildBundle(at("lacking"), options).then(() => "", String);
+    assert.equal(packed, [], why);
+    return why;
+  };
+  putPackage(join(extra, name), 'needs = ["ghost", "zfs"]\n');
+  const told = "manifest: platforms.1.packages.1.needs: ";
+  assert.ok((await whyNot()).includes(`${told}${name} needs "ghost", which is not there`));
+  // Packed already it says so too.
+  await done(["package", "pack", join(extra, name), "--owner-root"]);
+  renameSync(`${join(extra, name)}.img`, at("lacking.img"));
+  rmSync(join(extra, name), { recursive: true });
+  renameSync(at("lacking.img"), join(extra, `${name}.img`));
+  assert.ok((await whyNot()).includes(`${told}${name} needs "ghost", which is not there`));
+  rmSync(join(extra, `${name}.img`));
+  putPackage(join(extra, name));
+  const base = at("lacking/platform/x86_64/base/zfs-1.0.8.1-7.2-000000");
+  putPackage(base, 'needs = ["nvr"]\n', "zfs");
+  assert.match(await whyNot(), /zfs-.* needs nvr, which is extra, but is base itself/);
+  putPackage(base, "needs = [\n", "zfs");
+  assert.match(await whyNot(), /zfs-.*package\.toml is not TOML/);
+});
+
 const WHITEOUT: Entry = {
   ...{ path: "", type: "character", mode: 0o600, uid: 0, gid: 0, device: "0:0" },
 };
