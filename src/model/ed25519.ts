@@ -20,19 +20,48 @@ const SMALL_ORDER: readonly bigint[] = [0n, 1n, PRIME - 1n, EIGHTH, PRIME - EIGH
 const PUBLIC_DER = Buffer.from("302a300506032b6570032100", "hex");
 const PRIVATE_DER = Buffer.from("302e020100300506032b657004220420", "hex");
 
-/** Why these bytes are no public key to trust, or undefined. That a point is not on the curve shows later: nothing verifies. */
+/** Why these bytes are no public key to trust, or undefined. */
 export function whyNotKey(key: Uint8Array): string | undefined {
-  if (key.length !== KEY_BYTES) return `has ${key.length} bytes, not ${KEY_BYTES}`;
-  const y = yOf(key);
+  const why = whyNotPlain(key);
+  if (why !== undefined || isOnCurve(yOf(key))) return why;
+  return "is no point of the curve: nothing that is signed would fit it";
+}
+
+/** What node:crypto does not look at. */
+function whyNotPlain(point: Uint8Array): string | undefined {
+  if (point.length !== KEY_BYTES) return `has ${point.length} bytes, not ${KEY_BYTES}`;
+  const y = yOf(point);
   if (y >= PRIME) return "is not in its one form";
   if (SMALL_ORDER.includes(y)) return "is of small order: one signature would fit every message";
   return undefined;
 }
 
+/**
+ * Whether there is an x: 121666 (y^2 - 1) / (121666 - 121665 y^2) has to be its square, which it is where the product
+ * of the two halves is one. node:crypto takes such a key, and then no signature fits it.
+ */
+function isOnCurve(y: bigint): boolean {
+  const square = (y * y) % PRIME;
+  const over = (121666n * (square - 1n + PRIME)) % PRIME;
+  const under = (121666n + 121665n * (PRIME - square)) % PRIME;
+  return isSquare((over * under) % PRIME);
+}
+
+/** By Euler's criterion. */
+function isSquare(value: bigint): boolean {
+  let result = 1n;
+  let factor = value;
+  for (let exponent = (PRIME - 1n) / 2n; exponent > 0n; exponent >>= 1n) {
+    if ((exponent & 1n) === 1n) result = (result * factor) % PRIME;
+    factor = (factor * factor) % PRIME;
+  }
+  return result <= 1n;
+}
+
 /** False for whatever is out of the ordinary. */
 export function isSigned(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (whyNotKey(key) !== undefined || signature.length !== SIGNATURE_BYTES) return false;
-  if (whyNotKey(signature.subarray(0, KEY_BYTES)) !== undefined) return false;
+  if (whyNotPlain(key) !== undefined || signature.length !== SIGNATURE_BYTES) return false;
+  if (whyNotPlain(signature.subarray(0, KEY_BYTES)) !== undefined) return false;
   try {
     return verify(null, message, publicObject(key), signature);
   } catch {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeText } from "../../src/model/document.ts";
-import { isSigned, signWith, whyNotKey } from "../../src/model/ed25519.ts";
+import { isSigned, publicOf, signWith, whyNotKey } from "../../src/model/ed25519.ts";
 import {
   drawId,
   isDevelopment,
@@ -218,17 +218,26 @@ for (const [what, y, wanted] of hostile) {
   });
 }
 
+const modulo = (value: bigint) => ((value % P) + P) % P;
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  for (let b = modulo(base), e = exponent; e > 0n; e >>= 1n, b = (b * b) % P) {
+    if ((e & 1n) === 1n) result = (result * b) % P;
+  }
+  return result;
+}
+const inverse = (value: bigint) => power(value, P - 2n);
+
+/** An x of the curve's points with this y, by the square root of RFC 8032, 5.1.3. */
+function rootOf(y: bigint): bigint | undefined {
+  const square = modulo((y * y - 1n) * inverse(D * y * y + 1n));
+  const root = power(square, (P + 3n) / 8n);
+  const x = modulo(root * root) === square ? root : modulo(root * power(2n, (P - 1n) / 4n));
+  return modulo(x * x) === square ? x : undefined;
+}
+
 /** By the curve's own addition; nothing of ours that is tested takes part. */
 test("the table of small orders is whole: eight times each is the neutral point, and there are eight", () => {
-  const power = (base: bigint, exponent: bigint): bigint => {
-    let result = 1n;
-    for (let b = base % P, e = exponent; e > 0n; e >>= 1n, b = (b * b) % P) {
-      if ((e & 1n) === 1n) result = (result * b) % P;
-    }
-    return result;
-  };
-  const inverse = (value: bigint) => power(((value % P) + P) % P, P - 2n);
-  const modulo = (value: bigint) => ((value % P) + P) % P;
   type Point = readonly [bigint, bigint];
   const add = ([x1, y1]: Point, [x2, y2]: Point): Point => {
     const k = modulo(D * x1 * x2 * y1 * y2);
@@ -237,16 +246,10 @@ test("the table of small orders is whole: eight times each is the neutral point,
       modulo((y1 * y2 + x1 * x2) * inverse(1n - k)),
     ];
   };
-  const rootOf = (y: bigint): bigint => {
-    const square = modulo((y * y - 1n) * inverse(D * y * y + 1n));
-    const root = power(square, (P + 3n) / 8n);
-    const x = modulo(root * root) === square ? root : modulo(root * power(2n, (P - 1n) / 4n));
-    assert.is(modulo(x * x), square, `${y} is on the curve`);
-    return x;
-  };
   const points = new Set<string>();
   for (const y of [1n, P - 1n, 0n, EIGHTH, P - EIGHTH]) {
     const x = rootOf(y);
+    if (x === undefined) throw new Error(`${y} is not on the curve`);
     for (const point of [[x, y] as Point, [modulo(-x), y] as Point]) {
       points.add(point.join());
       const two = add(point, point);
@@ -255,6 +258,26 @@ test("the table of small orders is whole: eight times each is the neutral point,
     }
   }
   assert.is(points.size, 8);
+});
+
+test("a key that is no point of the curve is refused where it is read, and every point is taken", () => {
+  const seen = { taken: 0, refused: 0 };
+  const any = (count: number) => numberOf(createHash("sha256").update(`${count}`).digest());
+  const all = Array.from({ length: 150 }, (_, count) => [BigInt(count + 2), any(count) % P]).flat();
+  for (const y of all) {
+    const isPoint = rootOf(y) !== undefined;
+    for (const bytes of [bytesOf(y), bytesOf(y + SIGN)]) {
+      const text = printPublicKey({ id: key.id, key: bytes });
+      const told = refusalOf(() => parsePublicKey("it", text));
+      if (isPoint) assert.is(told, "nothing was refused", `${y}`);
+      else assert.match(told, /^it is no point of the curve: nothing that is signed would fit it/);
+    }
+    seen[isPoint ? "taken" : "refused"] += 1;
+  }
+  assert.ok(seen.taken > 100 && seen.refused > 100, JSON.stringify(seen));
+  for (let seed = 0; seed < 100; seed += 1) {
+    assert.is(whyNotKey(publicOf(new Uint8Array(32).fill(seed))), undefined);
+  }
 });
 
 test("hostile signatures: S a second time above the order, R of small order, R in a second form", () => {
