@@ -49,7 +49,7 @@ export async function newKey(
   const key = makeKey(password === DEVELOPMENT_PASSWORD);
   sayWait();
   const text = await lockKey(key, password, limits);
-  await writeNewFile(secretFile, { text, mode: 0o600, replaces: force });
+  await writeNewFile(secretFile, { text, mode: 0o600, most: 0o600, replaces: force });
   const publicText = printPublicKeyFile(key);
   try {
     await writeNewFile(publicFile, { text: publicText, mode: 0o644, replaces: force });
@@ -75,7 +75,7 @@ export async function changeKeyPassword(
   );
   sayWait();
   const locked = await lockKey(key, password, limits);
-  await writeNewFile(file, { text: locked, mode: 0o600, replaces: true });
+  await writeNewFile(file, { text: locked, mode: 0o600, most: 0o660, replaces: true });
   console.log(`${file} has the new password; copies of it still have the old one`);
 }
 

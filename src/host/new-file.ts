@@ -2,7 +2,7 @@
  * Small files that are there whole, on the disk, or not at all, and never in the place of another one unless that is
  * wanted. Owns: how they are written, and read.
  */
-import { existsSync, lstatSync, realpathSync } from "node:fs";
+import { existsSync, fchownSync, lstatSync, realpathSync, statSync, type Stats } from "node:fs";
 import { link, open, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Refusal, messageOf } from "../errors.ts";
@@ -12,19 +12,22 @@ import { markUnfinished, withUnfinishedOf } from "./unfinished.ts";
 
 export interface NewFile {
   readonly text: string;
+  /** Of a file that was not there. */
   readonly mode: number;
-  /** Instead of one that is there. */
+  /** Instead of one that is there, whose owner it keeps, and the mode as far as `most` goes. */
   readonly replaces: boolean;
+  readonly most?: number;
 }
 
 /** @throws Refusal if there is a file already, or the directory cannot be written to. */
 export async function writeNewFile(name: string, file: NewFile): Promise<void> {
   if (!file.replaces) checkFree(name);
   const path = file.replaces ? replaceable(name) : name;
+  const replaced = file.replaces ? statSync(path, { throwIfNoEntry: false }) : undefined;
   // The same directory: neither a link nor a rename goes from one file system to another.
   try {
     await withUnfinishedOf(path, async (beside) => {
-      await writeWhole(beside, file);
+      await writeWhole(beside, file, replaced);
       if (file.replaces) return renameDurably(beside, path);
       const isLinked = await link(beside, path).then(() => true, falseWithoutLinks);
       if (isLinked) return;
@@ -71,17 +74,32 @@ async function writeInPlace(path: string, file: NewFile): Promise<void> {
   }
 }
 
-async function writeWhole(path: string, file: NewFile): Promise<void> {
-  await fill(await open(path, "wx", file.mode), file);
+async function writeWhole(path: string, file: NewFile, replaced?: Stats): Promise<void> {
+  await fill(await open(path, "wx", file.mode), file, replaced);
 }
 
-async function fill(handle: FileHandle, { text, mode }: NewFile): Promise<void> {
+async function fill(handle: FileHandle, file: NewFile, replaced?: Stats): Promise<void> {
+  const { text, mode, most = 0o777 } = file;
   try {
     await handle.writeFile(text);
-    await handle.chmod(mode);
+    const isKept = replaced !== undefined && keepOwner(handle.fd, replaced);
+    await handle.chmod(isKept ? replaced.mode & most : mode);
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Under sudo a file would be root's that was a person's, who could not read his own key any more. False for who cannot
+ * give it away: then its mode would say something else than it did.
+ */
+export function keepOwner(handle: number, { uid, gid }: Stats): boolean {
+  try {
+    fchownSync(handle, uid, gid);
+    return true;
+  } catch {
+    return false;
   }
 }
 

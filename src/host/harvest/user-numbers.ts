@@ -4,16 +4,18 @@
  */
 import {
   closeSync,
+  fchmodSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { Refusal, messageOf } from "../../errors.ts";
 import { assignNumbers, type Numbers, parseNumbers, printNumbers } from "../../model/accounts.ts";
-import { replaceable } from "../new-file.ts";
+import { keepOwner, replaceable } from "../new-file.ts";
 
 const WAIT_MS = 10_000;
 
@@ -37,6 +39,8 @@ export async function keepNumbers(file: string, names: readonly string[]): Promi
       handle,
       text === "" ? printNumbers(numbers) : `${text.replace(/\n?$/, "\n")}${lines}`,
     );
+    const replaced = statSync(path, { throwIfNoEntry: false });
+    if (replaced && keepOwner(handle, replaced)) fchmodSync(handle, replaced.mode & 0o777);
     fsyncSync(handle);
     renameSync(making, path);
     isDone = true;
