@@ -12,6 +12,9 @@ import { patience, type Match } from "./serial.ts";
 /** Longer than any silence of a start that goes on, and short enough to wait for a second one. */
 const SILENT_SECONDS = 180;
 
+/** From a reset to GRUB's first word, at most. */
+const FIRMWARE_SECONDS = 60;
+
 /** As `Machine.waitFor`, through one reset. */
 export async function waitThroughHang(
   machine: Machine,
@@ -44,8 +47,11 @@ async function reset(machine: Machine): Promise<void> {
   } finally {
     dropFolder(folder);
   }
-  // It was started so that a reset ends it.
+  // It was started so that a reset ends it; and the firmware follows this one by one of its own.
+  const length = machine.serial.text().length;
   await machine.qmp.execute("set-action", { reboot: "reset" });
   await machine.qmp.execute("system_reset");
+  const until = Date.now() + FIRMWARE_SECONDS * patience * 1000;
+  while (machine.serial.text().length === length && Date.now() < until) await Bun.sleep(200);
   await machine.qmp.execute("set-action", { reboot: "shutdown" });
 }

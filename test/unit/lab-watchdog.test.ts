@@ -34,11 +34,12 @@ function fakeMachine(onReset: () => void) {
   return { machine, commands, say: (text: string) => serial.push(new TextEncoder().encode(text)) };
 }
 
-test("silence: one reset, which ends in a reset and not in the end of QEMU, and the report says so", async () => {
+test("silence: one reset, after which a reset ends QEMU again, and the report says so", async () => {
   let resets = 0;
   const fake = fakeMachine(() => {
     resets += 1;
-    setTimeout(() => fake.say("UP 7\n"), 400);
+    fake.say("a.env: OK\n");
+    setTimeout(() => fake.say("UP 7\n"), 600);
   });
   fake.say("Loading initial ramdisk ...\n");
   const wait = waitThroughHang(fake.machine, /UP (\d)\n/, 5, /never/, SILENT_SECONDS);
@@ -55,8 +56,11 @@ test("silence: one reset, which ends in a reset and not in the end of QEMU, and 
 
 test("a second silence is a failure", async () => {
   let resets = 0;
-  const fake = fakeMachine(() => (resets += 1));
-  const wait = waitThroughHang(fake.machine, /UP/, 1.5, /never/, SILENT_SECONDS);
+  const fake = fakeMachine(() => {
+    resets += 1;
+    fake.say("a.env: OK\n");
+  });
+  const wait = waitThroughHang(fake.machine, /UP/, 2, /never/, SILENT_SECONDS);
   await wait.then(
     () => assert.unreachable(),
     (error: Error) => assert.match(error.message, /in vain/),
