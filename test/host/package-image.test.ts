@@ -20,6 +20,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { mountImage } from "../../src/bundle/mount.ts";
 import { packTree } from "../../src/bundle/pack.ts";
+import { readPackageTree } from "../../src/bundle/package-tree.ts";
 import { mountPackage } from "../../src/commands/package.ts";
 import { Refusal } from "../../src/errors.ts";
 import { readTree } from "../../src/host/tree.ts";
@@ -27,6 +28,9 @@ import { printManifest } from "../../src/model/manifest.ts";
 import { MIB } from "../../src/model/size.ts";
 import { command } from "../lab/command.ts";
 import { dropFolder, forgetMount, makeFolder, registerMount } from "../lab/scratch.ts";
+import { needRoot } from "./need-root.ts";
+
+needRoot();
 
 const NAME = "zfs-1.0.8.1-7.2-000000";
 const RULES = { ownerRoot: false };
@@ -171,6 +175,34 @@ test("files are other names of one another by the whole of a number of 64 bits",
       [`/${name}-too`, `/${name}`],
     ]),
   ]);
+});
+
+test("attributes that only root sees are left with --owner-root, which anybody may use, and kept without", async () => {
+  const small = join(folder, "small", NAME);
+  cpSync(join(tree, "__zshield"), join(small, "__zshield"), { recursive: true });
+  mkdirSync(join(small, "usr/sbin"), { recursive: true });
+  writeFileSync(join(small, "usr/sbin/zfs"), "a program");
+  const forAnybody = { ownerRoot: true, epoch: 1_700_000_000 };
+  const pack = () => packTree(small, NAME, `${small}.img`, forAnybody);
+  const plain = await pack();
+  for (const path of ["usr/sbin", "usr/sbin/zfs"]) {
+    await command(["setfattr", "--name=trusted.note", "--value=x", join(small, path)]);
+    await command(["setfattr", "--name=user.note", "--value=y", join(small, path)]);
+    // What this machine says of its own is nobody's.
+    for (const name of ["security.evm", "security.selinux"]) {
+      await command(["setfattr", `--name=${name}`, "--value=0x0102", join(small, path)]);
+    }
+  }
+  const namesOf = async (ownerRoot: boolean) => {
+    const { entries } = await readPackageTree(small, { ...forAnybody, ownerRoot });
+    return entries.flatMap(({ xattrs }) => Object.keys(xattrs ?? {}));
+  };
+  assert.equal(await namesOf(true), ["user.note", "user.note"]);
+  assert.equal(await namesOf(false), ["trusted.note", "user.note", "trusted.note", "user.note"]);
+  for (const path of ["usr/sbin", "usr/sbin/zfs"]) {
+    await command(["setfattr", "--remove=user.note", join(small, path)]);
+  }
+  assert.equal((await pack()).image, plain.image);
 });
 
 test("something mounted in the tree is refused", async () => {

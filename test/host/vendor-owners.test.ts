@@ -12,6 +12,8 @@ import { keyOf } from "../unit/key-example.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
 import { needRoot } from "./need-root.ts";
 
+needRoot();
+
 const test = suite("vendor owners");
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const WEAK = new URL("../unit/weak-keys.ts", import.meta.url).pathname;
@@ -20,7 +22,6 @@ const OWNER = 1234;
 const GROUP = 2345;
 const folder = makeFolder("vendor-owners");
 const at = (name: string) => join(folder, name);
-test.before(needRoot);
 test.after(() => dropFolder(folder));
 
 /** A file of somebody else. */

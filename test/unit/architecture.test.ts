@@ -87,4 +87,14 @@ test("what build/ has finished is on the disk before it gets its name", () => {
   ]);
 });
 
+test("no test passes unseen where the process is not root: what needs root is in test/host and says so", () => {
+  const tests = join(SOURCE, "../test");
+  const returning = (readdirSync(tests, { recursive: true }) as string[])
+    .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) =>
+      /getuid\?\.\(\) !== 0\) return/.test(readFileSync(join(tests, name), "utf8")),
+    );
+  assert.equal(returning, []);
+});
+
 test.run();

@@ -227,30 +227,6 @@ test("the last nanosecond of a second is in that second, as a copy in whole seco
   }
 });
 
-test("attributes that only root sees are left with --owner-root, which anybody may use, and kept without", async () => {
-  if (process.getuid?.() !== 0) return;
-  const tree = makeTree(SMALL);
-  const plain = await pack(tree);
-  for (const path of ["usr/sbin", "usr/sbin/zfs"]) {
-    await command(["setfattr", "--name=trusted.note", "--value=x", join(tree, path)]);
-    await command(["setfattr", "--name=user.note", "--value=y", join(tree, path)]);
-    // What this machine says of its own is nobody's.
-    for (const name of ["security.evm", "security.selinux"]) {
-      await command(["setfattr", `--name=${name}`, "--value=0x0102", join(tree, path)]);
-    }
-  }
-  const namesOf = async (ownerRoot: boolean) => {
-    const { entries } = await readPackageTree(tree, { ...RULES, ownerRoot });
-    return entries.flatMap(({ xattrs }) => Object.keys(xattrs ?? {}));
-  };
-  assert.equal(await namesOf(true), ["user.note", "user.note"]);
-  assert.equal(await namesOf(false), ["trusted.note", "user.note", "trusted.note", "user.note"]);
-  for (const path of ["usr/sbin", "usr/sbin/zfs"]) {
-    await command(["setfattr", "--remove=user.note", join(tree, path)]);
-  }
-  assert.equal((await pack(tree)).image, plain.image);
-});
-
 test("one changed byte gives another salt and root hash; a time before the epoch counts", async () => {
   const tree = makeTree(SMALL);
   const time = (seconds: number) => fs.utimesSync(join(tree, "usr/sbin/zfs"), seconds, seconds);

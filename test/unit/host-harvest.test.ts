@@ -39,36 +39,15 @@ import {
 } from "../../src/host/harvest/root.ts";
 import { viewDirectory } from "../../src/host/harvest/view.ts";
 import { parseNumbers } from "../../src/model/accounts.ts";
-import { checkRecipe } from "../../src/model/recipe.ts";
 import { planHarvest } from "../../src/plan/harvest/harvest.ts";
 import { WISH } from "./harvest-example.ts";
+import { DAY, makeRootAt, makeToolRootAt, recipe, stanza, write } from "./root-example.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "zshield-harvest-"));
 test.after(() => rmSync(folder, { recursive: true }));
-const DAY = 1_700_000_000;
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
-function write(root: string, path: string, text: string, mode = 0o644): void {
-  const file = join(root, path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text, { mode });
-  utimesSync(file, DAY, DAY);
-}
-
-function makeRoot(name: string): string {
-  const root = join(folder, name);
-  write(root, "etc/os-release", 'ID=debian\nVERSION_ID="12"\n');
-  write(root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
-  write(root, "etc/group", "root:x:0:\n");
-  symlinkSync("usr/bin", join(root, "bin"));
-  write(root, "usr/bin/sh", "shell\n", 0o755);
-  write(root, "var/lib/dpkg/info/dash.list", "/.\n/bin\n/bin/sh\n");
-  write(root, "var/lib/dpkg/status", stanza("dash", "Essential: yes\n"));
-  return root;
-}
-
-const stanza = (name: string, more = "") =>
-  `Package: ${name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.5-2\n${more}\n`;
+const makeRoot = (name: string) => makeRootAt(join(folder, name));
+const makeToolRoot = (name: string) => makeToolRootAt(join(folder, name));
 
 const base = makeRoot("base");
 const root = makeRoot("root");
@@ -88,13 +67,6 @@ write(
   "/.\n/bin\n/bin/tool\n/bin/tool-twin\n/usr\n/usr/share/doc/tool/copyright\n",
 );
 
-const recipe = checkRecipe(
-  {
-    ...{ format: 1, name: "tool", kind: "extra", sequence: 9, revision: 3, mask: "00000A" },
-    ...{ packages: ["tool"], description: "a tool", health: ["/usr/bin/tool"] },
-  },
-  "tool.toml",
-);
 const options = {
   root,
   out: join(folder, "out"),
@@ -121,7 +93,8 @@ test("a harvest is a package's directory, whole, and looks the same on any day",
   );
   assert.not.ok(existsSync(at("bin")));
   const tool = lstatSync(at("usr/bin/tool"));
-  assert.is(tool.mode & 0o7777, 0o4755);
+  // What only root keeps is in test/host/harvest-owners.test.ts.
+  assert.is(tool.mode & 0o777, 0o755);
   assert.is(tool.ino, lstatSync(at("usr/bin/tool-twin")).ino);
   for (const path of [".", "etc/tool.conf", "__zshield/harvest.json", "usr"]) {
     assert.is(lstatSync(at(path)).mtimeMs, DAY * 1000, path);
@@ -140,67 +113,6 @@ test("what was taken and left is told, the many in one line", async () => {
     "left     2 paths, like /usr/share/doc  (documents)",
     "left     /var/lib/dpkg/info/tool:amd64.list  (state: made when it runs)",
   ]);
-});
-
-function makeToolRoot(name: string, program = "#!/bin/sh\n"): string {
-  const made = makeRoot(name);
-  write(made, "usr/bin/tool", program, 0o755);
-  write(
-    made,
-    "var/lib/dpkg/status",
-    stanza("dash", "Essential: yes\n") + stanza("tool", "Depends: dash\n"),
-  );
-  write(made, "var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/tool\n");
-  return made;
-}
-
-test("users get the numbers that their names have for ever, in the file, in sysusers.d and as owners", async () => {
-  if (process.getuid?.() !== 0) return;
-  const owned = makeToolRoot("owned");
-  write(
-    owned,
-    "etc/passwd",
-    "root:x:0:0:root:/root:/bin/sh\ntool:x:101:102:Tool,,,:/var/lib/tool:/bin/sh\n",
-  );
-  write(owned, "etc/group", "root:x:0:\ntool:x:102:\n");
-  chownSync(join(owned, "usr/bin/tool"), 101, 102);
-  const users = join(folder, "users.txt");
-  writeFileSync(users, "zabbix 400\n");
-  for (const out of ["first", "again"]) {
-    const wish = { ...options, root: owned, out: join(folder, `owned-${out}`), users };
-    const { directory } = await harvestRecipe(recipe, wish);
-    assert.match(readFileSync(users, "utf8"), /^zabbix 400\ntool 401\n$/);
-    assert.is(
-      readFileSync(join(directory, "usr/lib/sysusers.d/tool.conf"), "utf8"),
-      'g tool 401\nu tool 401:tool "Tool" "/var/lib/tool" "/bin/sh"\n',
-    );
-    const { uid, gid } = lstatSync(join(directory, "usr/bin/tool"));
-    assert.equal([uid, gid], [401, 401]);
-  }
-});
-
-test("the command tells what is missing with its exit code, and asks for root", async () => {
-  if (process.getuid?.() !== 0) return;
-  const whole = makeToolRoot("whole");
-  const lacking = makeToolRoot("lacking", "#!/usr/bin/nobody\n");
-  const argv = (from: string, out: string) => [
-    ...[process.execPath, MAIN, "package", "harvest", "tool", "--root", from],
-    ...["--base", base, "--out", join(folder, out)],
-  ];
-  const run = async (words: string[]) => {
-    const child = Bun.spawn(words, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-    const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()];
-    return { said: (await Promise.all(texts)).join(""), code: await child.exited };
-  };
-  const done = await run(argv(whole, "whole-out"));
-  assert.is(done.code, 0, done.said);
-  const missing = await run(argv(lacking, "lacking-out"));
-  assert.is(missing.code, 1, missing.said);
-  assert.match(missing.said, /^missing +interpreter \/usr\/bin\/nobody {2}\(\/usr\/bin\/tool\)$/m);
-  const person = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  const refused = await run([...person, ...argv(whole, "person-out")]);
-  assert.is(refused.code, 3, refused.said);
-  assert.match(refused.said, /only root can copy files with their owners/);
 });
 
 test("a system whose number fits into no name is refused", async () => {

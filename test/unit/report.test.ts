@@ -428,6 +428,7 @@ test("files: a directory that cannot be read is refused by name, lost+found is p
     assert.match(refused[0]?.reason ?? "", /^it cannot be read: .*EACCES/);
   } finally {
     becomeMyself();
+    for (const name of ["lost+found", "locked"]) chmodSync(join(folder, name), 0o700);
     rmSync(folder, { recursive: true, force: true });
   }
 });

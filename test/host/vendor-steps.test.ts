@@ -1,19 +1,22 @@
 /*
- * A vendor's first steps: as README.md has them, and on a disk that is full.
+ * A vendor's first steps: as README.md has them, which is as root, and on a disk that is full.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "uvu";
+import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { dropFolder, makeFolder } from "../lab/scratch.ts";
+import { needRoot } from "./need-root.ts";
 
+needRoot();
+
+const test = suite("vendor steps");
 const MAIN = join(import.meta.dir, "../../src/main.ts");
-const scratch = mkdtempSync(join(tmpdir(), "zshield-steps-"));
-const at = (...parts: string[]) => join(scratch, ...parts);
-test.after(() => rmSync(scratch, { recursive: true }));
+const folder = makeFolder("vendor-steps");
+const at = (...parts: string[]) => join(folder, ...parts);
+test.after(() => dropFolder(folder));
 
 test("the first steps of README.md work as they stand there", async () => {
-  if (process.getuid?.() !== 0) return;
   const readme = readFileSync(join(import.meta.dir, "../../README.md"), "utf8");
   const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text = ""]) => text);
   const steps = blocks.find((text) => text.includes("zshield key new --out vendor")) ?? "";
@@ -43,7 +46,6 @@ test("the first steps of README.md work as they stand there", async () => {
 });
 
 test("a project that is begun on a full disk leaves nothing in the way", async () => {
-  if (process.getuid?.() !== 0) return;
   const script = [
     'mount -t tmpfs -o size=8k,nr_inodes=9 none "$1" && head -c 4096 /dev/zero > "$1/fill"',
     'mkdir "$1/empty"; shift; "$@"; code=$?; ls -A "$DIRECTORY" "$DIRECTORY/empty"; exit $code',
