@@ -16,11 +16,17 @@ import { expandContent, openBundle } from "../../src/bundle/open.ts";
 import { filePieces } from "../../src/bundle/pieces.ts";
 import { readBundle } from "../../src/bundle/read.ts";
 import { unlockKey } from "../../src/bundle/secret-key.ts";
+import { applyDifference } from "../../src/bundle/zdiff.ts";
+import { BitEncoder } from "../../src/bundle/zdiff/coder.ts";
+import { Frame, MAGIC } from "../../src/bundle/zdiff/format.ts";
+import { codeHeader } from "../../src/bundle/zdiff/header.ts";
+import { PIECE, Transfer } from "../../src/bundle/zdiff/transfer.ts";
 import { listContents } from "../../src/model/bundle-manifest.ts";
 import { followChain, parseChain } from "../../src/model/chain.ts";
 import { parsePublicFile, printPublicKey, sysKeyOf } from "../../src/model/minisign.ts";
 import { verifyRecord } from "../../src/model/signed-record.ts";
 import { selectPackages } from "../../src/plan/selection.ts";
+import { noise, numbersFrom, prose } from "./zdiff-example.ts";
 
 const frozen = JSON.parse(
   readFileSync(new URL("frozen-formats.json", import.meta.url), "utf8"),
@@ -91,6 +97,105 @@ test("a difference, by the key that came after", async () => {
   assert.equal(readdirSync(images).sort(), contents.toSorted());
   for (const sha256 of contents) assert.is(digestOf(join(images, sha256)), sha256);
   assert.equal(how.toSorted(), ["full", "unchanged", "unchanged", "zdiff1", "zdiff1"]);
+});
+
+/** An old image with something for each way to find a field, in places that change from program to program. */
+function fieldsFrom(seed: number, sizeBytes: number): Buffer {
+  const next = numbersFrom(seed);
+  const bytes = Buffer.alloc(sizeBytes);
+  for (let at = 0; at + 16 <= sizeBytes;) {
+    const way = next() % 10;
+    if (way === 0) at = bytes.writeUInt8(0xe8, at);
+    else if (way === 1) at = bytes.writeUInt16BE(0x0f80 + (next() % 16), at);
+    else if (way === 2) at = bytes.writeUInt16BE(0x8b05 + 8 * (next() % 8), at);
+    else if (way < 6) {
+      at = bytes.writeUInt32LE(next() % 0x28000, Math.ceil(at / 8) * 8);
+      at = bytes.writeUInt32LE(next() % 3 === 0 ? next() : 0, at);
+    } else if (way === 6) at += 4;
+    else at = bytes.writeInt32LE((next() % 0x6000) - 0x3000, at);
+  }
+  return bytes;
+}
+
+// By its digest alone: both directions share all of this, so a change of it makes other bytes here, whatever else stays right.
+test("zdiff1: literals, and fields of each kind", async () => {
+  const old = fieldsFrom(1, 150_000);
+  const next = numbersFrom(2);
+  const fresh = Buffer.from(old);
+  for (let at = 0; at + 4 < fresh.length; at += 1 + (next() % 90)) {
+    const way = next() % 4;
+    if (way === 0) fresh[at] = next();
+    else fresh.writeInt32LE((old.readInt32LE(at) + (way === 1 ? 16 : 0x120)) | 0, at);
+  }
+  const load = (offset: number, sizeBytes: number, address: number) => ({
+    offset,
+    sizeBytes,
+    address,
+  });
+  const areas = [
+    ...[0, 1, 2, 3, 4, 5, 6].map((kind) => ({ kind, start: kind * 18_000, sizeBytes: 18_000 })),
+    // Two ways to see the same bytes.
+    { kind: 4, start: 9000, sizeBytes: 3000 },
+    { kind: 3, start: 112_002, sizeBytes: 8000 },
+    ...[0, 1, 2, 3, 4, 5].map(() => ({ kind: 4, start: 126_000, sizeBytes: 22_000 })),
+  ];
+  const ranges = areas
+    .map(({ kind, start, sizeBytes }, index) => ({
+      ...{ kind, start, end: start + sizeBytes },
+      stride: kind === 1 || kind === 3 ? 8 : kind === 4 ? 4 : 12,
+      place: kind === 2 || kind === 5 ? 4 : 0,
+      oldBase: 0x4000,
+      newBase: 0x4100 + index,
+    }))
+    .sort((a, b) => a.start - b.start);
+  const program = {
+    old: { start: 128, loads: [load(0, 70_000, 0x100), load(70_000, 80_000, 0x18000)] },
+    fresh: { start: 256, loads: [load(0, 70_000, 0x100), load(70_000, 80_000, 0x18100)] },
+    ranges,
+  };
+  const parts: { kind: number; sizeBytes: number; from: number; bytes: Buffer }[] = [
+    { kind: 2, from: 0, bytes: prose(3, 30_000) },
+    { kind: 2, from: 0, bytes: Buffer.alloc(20_000) },
+    { kind: 2, from: 0, bytes: Buffer.concat([noise(4, 5000), prose(3, 9000), noise(4, 5000)]) },
+    { kind: 1, from: 0, bytes: fresh.subarray(0, 100_000) },
+    { kind: 0, from: 60_000, bytes: old.subarray(60_000, 60_020) },
+    // Too short to tell where anything went.
+    ...Array.from({ length: 40 }, (_, index) => 100_000 + index * 31).map((from) => ({
+      ...{ kind: 0, from },
+      bytes: old.subarray(from, from + 31),
+    })),
+    { kind: 1, from: 101_241, bytes: fresh.subarray(101_241) },
+    { kind: 0, from: 20_000, bytes: old.subarray(20_000, 20_500) },
+  ].map((one) => ({ ...one, sizeBytes: one.bytes.length }));
+  const wanted = Buffer.concat(parts.map(({ bytes }) => bytes));
+  const written: Buffer[] = [Buffer.from(MAGIC, "latin1")];
+  const coder = new BitEncoder((bytes) => void written.push(Buffer.from(bytes)));
+  const frame = new Frame(coder);
+  const sizes = { oldBytes: old.length, bodyBytes: wanted.length };
+  codeHeader(frame, { ...sizes, tableBits: 12, tree: undefined });
+  const operations = parts.map(({ kind, sizeBytes, from }) => ({ kind, sizeBytes, from }));
+  frame.segment({ jobs: 0, operations, program }, old.length, 0, wanted.length);
+  const transfer = new Transfer(coder, 12, (into, at) => {
+    into.set(old.subarray(at, at + into.length));
+  });
+  transfer.begin({ operations, program }, 0);
+  let at = 0;
+  for (const { bytes, ...operation } of parts) {
+    if (operation.kind === 2) {
+      for (let done = 0; done < bytes.length; done += PIECE) {
+        transfer.literal(Buffer.from(bytes.subarray(done, done + PIECE)));
+      }
+    } else if (operation.kind === 1) transfer.patch(operation, at, bytes);
+    else transfer.passed(bytes.subarray(-8));
+    at += bytes.length;
+  }
+  coder.finish();
+  const [before, path, after] = ["old", "difference", "new"].map((name) => join(folder, name));
+  writeFileSync(before!, old);
+  writeFileSync(path!, Buffer.concat(written));
+  const { sha256 } = await applyDifference(before!, { path: path! }, after!, wanted.length);
+  assert.is(sha256, createHash("sha256").update(wanted).digest("hex"));
+  assert.is(digestOf(path!), "7d4ca2ad5463b0587e3b83acea3c9ece4070413e584236db380eddb0d4e8662e");
 });
 
 test.run();

@@ -189,7 +189,7 @@ export class Frame {
       const kind = this.number(20, range?.kind ?? 0, KINDS - 1);
       const stride = this.number(21, range?.stride ?? 4, 4096);
       const place = this.number(22, range?.place ?? 0, 4096);
-      if (stride < 4 || place + 4 > stride) throw new Error("a range has no room for its field");
+      if (place + 4 > stride) throw new Error("a range has no room for its field");
       const oldBase = this.number(23, range?.oldBase ?? 0, ADDRESS_MOST);
       const newBase = oldBase + this.signed(24, (range?.newBase ?? 0) - oldBase, ADDRESS_MOST);
       ranges.push({ start, end, kind, stride, place, oldBase, newBase });
