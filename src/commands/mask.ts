@@ -7,7 +7,6 @@ import { SYSTEM_PREFIX, SYSTEM_PREFIX_EXPECTED } from "../model/device-record.ts
 import { parseMaskFile } from "../model/mask-file.ts";
 import { explainMask, MASK_TEXT, MASK_TEXT_EXPECTED, type MaskName } from "../model/mask.ts";
 import { parsePackageName, type PackageName } from "../model/package-name.ts";
-import { visible } from "../model/text.ts";
 
 /** Nothing is printed unless everything could be read. @throws UsageError, Refusal with every bad name */
 export function checkMasks(options: {
@@ -29,8 +28,7 @@ export function checkMasks(options: {
   for (const found of parseAll(options.packages)) {
     const prefixes = { packagePrefix: found.prefix, systemPrefix: prefix };
     const { needed, reason } = explainMask(mask, found.mask, prefixes, names);
-    const words = [needed ? "needed" : "not needed", found.text, reason];
-    console.log(words.map(visible).join("\t"));
+    console.log([needed ? "needed" : "not needed", found.text, reason].join("\t"));
   }
 }
 

@@ -104,6 +104,8 @@ test("an unsound extra is left out with what needs it, an unsound base refuses",
     left.map(({ reason }) => reason),
     ["no image", "it needs nvr, which is not there"],
   );
+  const both = new Map([nvr, gui].map((one) => [one?.name ?? "", "no image"]));
+  assert.is(shortNames(planRootPackages(all, both).left), "nvr gui");
   const wrong = () => planRootPackages(all, new Map([[base?.name ?? "", "no image"]]));
   assert.match(refusalOf(wrong), /^base-\S+ cannot be used: no image$/);
   // A mask that leaves what a base package needs.

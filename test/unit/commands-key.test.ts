@@ -150,6 +150,20 @@ test("key new --out needs a name", async () => {
   assert.not.ok(existsSync(at(".key")));
 });
 
+test("key new takes no place that only seems to be free, and leaves no half of a key", async () => {
+  for (const name of ["half.key", "half.pub"]) {
+    symlinkSync("nowhere", at(name));
+    const { code, stderr } = await weak(["new", at("half")], `${PASSWORD}\n`);
+    assert.is(code, 3, stderr);
+    assert.match(stderr, new RegExp(`half\\${name.slice(4)} cannot be written`));
+    assert.equal(
+      readdirSync(folder).filter((other) => /^(half|nowhere)/.test(other)),
+      [name],
+    );
+    rmSync(at(name));
+  }
+});
+
 test("key new --force touches no key whose public half cannot be replaced", async () => {
   await weak(["new", at("kept")], `${PASSWORD}\n`);
   const before = read("kept.key");
@@ -266,6 +280,8 @@ test("password files: one line, with a password in it", async () => {
     ["", /has no password/],
     ["\n", /has no password/],
     ["correct horse\nbattery staple\n", /more than one line/],
+    ["seven77\n", /some\.pw: the password is shorter than 8/],
+    [`${PASSWORD}${"\n".repeat(4096)}`, /some\.pw cannot be read: it is too large/],
   ] as const) {
     const { code, stderr } = await weak(["new", at("never"), write("some.pw", text)]);
     assert.is(code, 3);
@@ -280,9 +296,11 @@ test("password files: one line, with a password in it", async () => {
     ]);
   const dos = await rotate(`${PASSWORD}\r\n`);
   assert.is(dos.code, 0, dos.stderr);
-  const long = await rotate(`${"x".repeat(1024)}\n`);
-  assert.is(long.code, 3);
-  assert.match(long.stderr, /the password is longer than 1023 bytes/);
+  for (const text of ["x".repeat(1024), "ü".repeat(512)]) {
+    const long = await rotate(`${text}\n`);
+    assert.is(long.code, 3);
+    assert.match(long.stderr, /the password is longer than 1023 bytes/);
+  }
 });
 
 test("minisign signs with our key, and we verify it, of a file that is read in pieces", async () => {
@@ -383,6 +401,10 @@ test("key rotate: a chain is begun, printed or made longer, by its last key only
   for (const number of [1, 2, 3]) {
     assert.is(followChain(chain, [printPublicKey(keyOf(number))]).id, keyOf(3).id);
   }
+  // Nobody is asked for the password of what is no key.
+  const none = await zshield(["device", "record", ...RECORD, "--key", at("3.pub")]);
+  assert.is(none.code, 3);
+  assert.match(none.stderr, /3\.pub is no secret key of minisign/);
   const wrong = await zshield(["key", "rotate", at("3.key"), at("vendor.pub")], "password 1\n");
   assert.is(wrong.code, 3);
   assert.match(wrong.stderr, /this is not the password of .*3\.key/);

@@ -17,6 +17,52 @@ test("what has no size is read up to its end", async () => {
   assert.match(await readSmallFile("/proc/self/status"), /^Name:/);
 });
 
+test("what is not UTF-8 is refused", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
+  const path = join(folder, "password");
+  writeFileSync(path, Buffer.from("p\xe4ssword", "latin1"));
+  assert.match(await readSmallFile(path).then(() => "read", String), /UTF-8/);
+  writeFileSync(path, "five5");
+  assert.is(await readSmallFile(path, 5), "five5");
+  assert.match(await readSmallFile(path, 4).then(() => "read", String), /it is too large/);
+  rmSync(folder, { recursive: true });
+});
+
+test("nobody else can read a secret file, not even while it is written; a public one all can", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
+  const before = process.umask(0);
+  try {
+    for (const [mask, mode] of [
+      [0o000, 0o600],
+      [0o077, 0o644],
+    ] as const) {
+      process.umask(mask);
+      const name = mode.toString(8);
+      const text = "x".repeat(16 * 1024 * 1024);
+      const seen = new Set<number>();
+      let isDone = false;
+      const writing = writeNewFile(join(folder, name), { text, mode, replaces: false });
+      void writing.finally(() => (isDone = true));
+      while (!isDone) {
+        for (const found of readdirSync(folder)) {
+          const stats = lstatSync(join(folder, found), { throwIfNoEntry: false });
+          if (stats && found.startsWith(name)) seen.add(stats.mode & 0o777);
+        }
+        await new Promise((resolve) => void setImmediate(resolve));
+      }
+      await writing;
+      assert.equal(
+        [...seen].map((one) => one & ~mode),
+        [...seen].map(() => 0),
+      );
+      assert.is(lstatSync(join(folder, name)).mode & 0o777, mode);
+    }
+  } finally {
+    process.umask(before);
+  }
+  rmSync(folder, { recursive: true });
+});
+
 test("what a killed one left beside goes with the next", async () => {
   const folder = mkdtempSync(join(tmpdir(), "zshield-new-file-"));
   const path = join(folder, "vendor.key");

@@ -35,6 +35,13 @@ test("comments, empty lines, blanks, tabs and either line end; sorted by bit", (
 
 test("a file that names nothing", () => assert.equal(parseMaskFile(""), []));
 
+test("as much as a file, a line and its parts may have", () => {
+  const [name, description] = ["n".repeat(32), "d".repeat(200)];
+  const line = `0 ${name}${" ".repeat(500 - 2 - 32 - 200)}${description}\n`;
+  const text = `${line}${"#".repeat(65_536 - line.length)}`;
+  assert.equal(parseMaskFile(text), [{ bit: 0, name, description }]);
+});
+
 for (const [text, ...wanted] of [
   ["video 0 records", "line 1, column 1: expected a bit, 0 to 20"],
   ["# ours\n  21 mine text", "line 2, column 3: bit 21 belongs to the rule of masks"],
@@ -60,6 +67,7 @@ for (const [text, ...wanted] of [
   [`0 ${"n".repeat(33)} text`, "line 1, column 3: expected a name"],
   ["0 video", "line 1, column 8: expected a description"],
   ["0 video   ", "line 1, column 11: expected a description"],
+  ["0 video a\u3000", "line 1, column 9: expected a description"],
   ["0 video a\u001b[31mb", "line 1, column 9: expected a description"],
   ["0 video a\u202eb", "line 1, column 9: expected a description"],
   ["0 video a\u2028b", "line 1, column 9: expected a description"],

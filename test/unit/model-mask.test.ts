@@ -66,6 +66,16 @@ for (const [system, wanted, same, other, reason] of [
   });
 }
 
+test("a prefix is the same only if each of its letters is", () => {
+  for (const other of ["Acme", "acm", "acme1", ""]) {
+    const prefixes = [
+      { packagePrefix: "acme", systemPrefix: other },
+      { packagePrefix: other, systemPrefix: "acme" },
+    ];
+    for (const both of prefixes) assert.is(isNeeded(0x400000, 0x400000, both), false, other);
+  }
+});
+
 test("the other prefix is named on both sides", () => {
   assert.equal(explainMask(0x400000, 0x400000, OTHER), {
     needed: false,

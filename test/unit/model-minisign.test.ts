@@ -332,6 +332,21 @@ for (const [what, text, wanted] of [
     /asks for more time or memory/,
   ],
   ["more memory", secretWith((bytes) => bytes.fill(255, 46, 54)), /asks for more time or memory/],
+  [
+    "a byte more of memory",
+    secretWith((bytes) => bytes.writeBigUInt64LE(2n ** 30n + 1n, 46)),
+    /asks for more time or memory/,
+  ],
+  [
+    "an operation less",
+    secretWith((bytes) => bytes.writeBigUInt64LE(2n ** 15n - 1n, 38)),
+    /locked more weakly/,
+  ],
+  [
+    "a byte less of memory",
+    secretWith((bytes) => bytes.writeBigUInt64LE(2n ** 24n - 1n, 46)),
+    /locked more weakly/,
+  ],
   ["no operations", secretWith((bytes) => bytes.fill(0, 38, 46)), /locked more weakly/],
   ["no memory", secretWith((bytes) => bytes.fill(0, 46, 54)), /locked more weakly/],
   [
@@ -362,6 +377,14 @@ for (const [what, text, wanted] of [
     );
   });
 }
+
+test("a secret key's file: libsodium's least limits", () => {
+  const least = secretWith((bytes) => {
+    bytes.writeBigUInt64LE(BigInt(LEAST.operations), 38);
+    bytes.writeBigUInt64LE(BigInt(LEAST.memoryBytes), 46);
+  });
+  assert.equal(parseSecretFile("it", least).limits, LEAST);
+});
 
 test("scrypt's parameters are libsodium's", () => {
   for (const [limits, wanted] of [

@@ -3,7 +3,13 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ARGON2, faultOfGrubHash, faultOfHash, faultOfPassword } from "../../src/model/password.ts";
+import {
+  ARGON2,
+  faultOfGrubHash,
+  faultOfHash,
+  faultOfKeyPassword,
+  faultOfPassword,
+} from "../../src/model/password.ts";
 
 const SALT = "ioS3vCyKfeGO7hTYVBTzMD2";
 const HASH = "LaUUNSTRSUg8Y4bsMsGmQt9zcykW9nJ0qC1NjRYJHnQ";
@@ -26,7 +32,9 @@ for (const [hash, wanted] of [
   [phc("m=32768,t=3,p=0"), /p=0 must be/],
   [phc("m=32768,t=3,p=5"), /p=5 must be/],
   [phc("m=32768,t=3,p=1", "c2FsdA"), /salt is shorter/],
-  [phc("m=32768,t=3,p=1", SALT, HASH.slice(0, 20)), /hash is shorter/],
+  [phc("m=32768,t=3,p=1", SALT.slice(0, 11), HASH.slice(0, 22)), undefined],
+  [phc("m=32768,t=3,p=1", SALT.slice(0, 10)), /salt is shorter/],
+  [phc("m=32768,t=3,p=1", SALT, HASH.slice(0, 21)), /hash is shorter/],
   [phc("m=32768,t=3,p=1").replace("v=19", "v=16"), /version 16/],
   [phc("m=32768,t=3,p=1").replace("argon2id", "argon2i"), /must be a hash as/],
   [phc("m=32768,t=3,p=1") + "\n", /must be a hash as/],
@@ -45,6 +53,7 @@ const grub = (rounds: number, salt = "AB".repeat(64), hash = "0f".repeat(64)) =>
 for (const [hash, wanted] of [
   [grub(10_000), undefined],
   [grub(9_999), /9999 iterations; it must be 10000/],
+  [grub(1_000_000, "AB".repeat(8)), undefined],
   [grub(1_000_001), /iterations/],
   [grub(10_000, "AB"), /salt is not of 8 bytes/],
   [grub(10_000, "ABC".repeat(7)), /salt is not of 8 bytes/],
@@ -63,6 +72,8 @@ for (const [hash, wanted] of [
 for (const [password, wanted] of [
   ["correct horse", undefined],
   ["seven77", /shorter than 8/],
+  ["eight888", undefined],
+  ["x".repeat(128), undefined],
   ["x".repeat(129), /longer than 128/],
   ["käsekuchen", /only ASCII/],
   ["tab\ttab tab", /only ASCII/],
@@ -70,6 +81,26 @@ for (const [password, wanted] of [
 ] as const) {
   test(`password ${JSON.stringify(password.slice(0, 20))}: ${wanted === undefined ? "good" : "refused"}`, () => {
     const fault = faultOfPassword(password);
+    if (wanted === undefined) assert.is(fault, undefined);
+    else assert.match(fault ?? "", wanted);
+  });
+}
+
+for (const [password, wanted] of [
+  ["käsekuchen", undefined],
+  ["eight888", undefined],
+  [" blanks ", undefined],
+  ["seven77", /shorter than 8/],
+  ["x".repeat(1023), undefined],
+  ["x".repeat(1024), /longer than 1023 bytes/],
+  ["ü".repeat(511), undefined],
+  ["ü".repeat(512), /longer than 1023 bytes/],
+  ["tab\ttab tab", /control characters/],
+  ["escape\u001b[2J", /control characters/],
+  ["delete\u007f\u007f", /control characters/],
+] as const) {
+  test(`a key's password ${JSON.stringify(password.slice(0, 20))}: ${wanted === undefined ? "good" : "refused"}`, () => {
+    const fault = faultOfKeyPassword(password);
     if (wanted === undefined) assert.is(fault, undefined);
     else assert.match(fault ?? "", wanted);
   });

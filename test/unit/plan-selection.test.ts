@@ -55,6 +55,13 @@ test("a device that keeps its system leaves what was made on another, for that r
   assert.equal(names(selectPackages(platform, device(0), [8, 2]).taken), ["tools"]);
   assert.equal(names(selectPackages(platform, device(0), [8]).taken), []);
   assert.ok(old.takenBytes < selectPackages(platform, device(0)).takenBytes);
+  // What its mask leaves is left for its mask, whatever it was made on.
+  const video = { ...tools, name: "tools-1.0.8.2-9.1-000001" };
+  const { left } = selectPackages({ ...pc, packages: [video] }, device(0), [8, 1]);
+  assert.equal(
+    left.map(({ reason }) => reason),
+    ["the device lacks bit 0 (video)"],
+  );
 });
 
 test("bytes count each blob once, boot files too", () => {
