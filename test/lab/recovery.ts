@@ -12,7 +12,7 @@ import { bytesWritten, makeLayer, makeQcow2, type Image } from "./images.ts";
 import type { Machine } from "./machine.ts";
 import { findResult, RESULT_LINE } from "./result.ts";
 import { must, openContext, type Context } from "./scenario.ts";
-import { waitThroughHang } from "./watchdog.ts";
+import { waitThroughHang, watchGrubStart, watchKernelStart } from "./watchdog.ts";
 
 /** Large enough for the default layout, and only as large on the host as what is written. */
 export const DISK_BYTES = 20 * GIB;
@@ -124,7 +124,8 @@ async function saveRescue(options: RescueOptions, number: number): Promise<strin
     takesDisks: true,
     name: "rescue-to-save",
   });
-  await machine.waitFor("waiting for the card and the disk to appear", 240, RESULT_LINE);
+  watchKernelStart(machine);
+  await machine.waitFor("waiting for the card and the disk to appear", 480, RESULT_LINE);
   const file = join(context.folder, "memory");
   await machine.save(file);
   return file;
@@ -160,7 +161,7 @@ export async function startCard(
   more: StartOptions & { readonly attach?: Attachment } = {},
 ): Promise<Machine> {
   const { attach, ...rest } = more;
-  return context.start({
+  const machine = await context.start({
     name: "card",
     drives: [
       cardDrive(card, 0, attach),
@@ -168,6 +169,8 @@ export async function startCard(
     ],
     ...rest,
   });
+  watchGrubStart(machine);
+  return machine;
 }
 
 /** Waits for the verdict, whatever it is. */

@@ -15,6 +15,19 @@ const SILENT_SECONDS = 180;
 /** From a reset to GRUB's first word, at most. */
 const FIRMWARE_SECONDS = 60;
 
+/** Any word of the system itself, behind the last one of the GRUB that loads it. */
+const AFTER_GRUB = /(?:vmlinuz: OK|initial ramdisk \.\.\.)\s*\S[^]{20}/;
+
+/** For machines that start through GRUB with no key pressed. */
+export function watchGrubStart(machine: Machine): void {
+  watchStart(machine, (text) => AFTER_GRUB.test(text));
+}
+
+/** For machines whose kernel QEMU loads itself. */
+export function watchKernelStart(machine: Machine): void {
+  watchStart(machine, (text) => text.trim() !== "");
+}
+
 /** As `Machine.waitFor`, through one reset. */
 export async function waitThroughHang(
   machine: Machine,
@@ -23,20 +36,35 @@ export async function waitThroughHang(
   unless: RegExp,
   silentSeconds = SILENT_SECONDS,
 ): Promise<Match> {
-  const mostMs = silentSeconds * patience * 1000;
-  let [length, since] = [machine.serial.text().length, Date.now()];
-  const timer = setInterval(() => {
-    const now = machine.serial.text().length;
-    if (now !== length) [length, since] = [now, Date.now()];
-    if (Date.now() - since < mostMs) return;
-    clearInterval(timer);
-    void reset(machine).catch((error: unknown) => machine.remark(`no reset: ${error}`));
-  }, mostMs / 20);
+  const stop = watchStart(machine, () => false, silentSeconds);
   try {
     return await machine.waitFor(pattern, seconds, unless);
   } finally {
-    clearInterval(timer);
+    stop();
   }
+}
+
+/** Until the machine is up, has ended, or was reset; or the caller stops it. `isUp` sees all that it has said. */
+export function watchStart(
+  machine: Machine,
+  isUp: (text: string) => boolean,
+  silentSeconds = SILENT_SECONDS,
+): () => void {
+  const mostMs = silentSeconds * patience * 1000;
+  let [length, since] = [-1, Date.now()];
+  const stop = (): void => clearInterval(timer);
+  const timer = setInterval(() => {
+    const text = machine.serial.text();
+    if (text.length !== length) {
+      [length, since] = [text.length, Date.now()];
+      if (isUp(text)) stop();
+    } else if (Date.now() - since >= mostMs) {
+      stop();
+      void reset(machine).catch((error: unknown) => machine.remark(`no reset: ${error}`));
+    }
+  }, mostMs / 60);
+  void machine.ended.then(stop);
+  return stop;
 }
 
 async function reset(machine: Machine): Promise<void> {

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import type { Machine } from "../lab/machine.ts";
 import { registersThatTell, serialEnd } from "../lab/post-mortem.ts";
 import { makeSerial } from "../lab/serial.ts";
-import { waitThroughHang } from "../lab/watchdog.ts";
+import { waitThroughHang, watchStart } from "../lab/watchdog.ts";
 
 const SILENT_SECONDS = 0.1;
 const REGISTERS =
@@ -13,6 +13,7 @@ const REGISTERS =
 
 function fakeMachine(onReset: () => void) {
   const serial = makeSerial();
+  const ended = Promise.withResolvers<void>();
   const commands: string[] = [];
   const remarks: string[] = [];
   const machine = {
@@ -29,9 +30,15 @@ function fakeMachine(onReset: () => void) {
     },
     remark: (line: string) => void remarks.push(line),
     remarks,
+    ended: ended.promise,
     waitFor: serial.waitFor,
   } as unknown as Machine;
-  return { machine, commands, say: (text: string) => serial.push(new TextEncoder().encode(text)) };
+  return {
+    machine,
+    commands,
+    end: ended.resolve,
+    say: (text: string) => serial.push(new TextEncoder().encode(text)),
+  };
 }
 
 test("silence: one reset, after which a reset ends QEMU again, and the report says so", async () => {
@@ -77,6 +84,21 @@ test("a start that says something is not reset, however long it takes", async ()
   await Bun.sleep(SILENT_SECONDS * 2000);
   assert.equal(fake.commands, []);
   assert.equal(fake.machine.remarks, []);
+});
+
+test("a machine that is up, or has ended, may be silent", async () => {
+  const up = fakeMachine(() => assert.unreachable());
+  watchStart(up.machine, (text) => text.includes("zshield"), SILENT_SECONDS);
+  up.say("zshield: step 1/27 begins\n");
+  const dead = fakeMachine(() => assert.unreachable());
+  watchStart(dead.machine, () => false, SILENT_SECONDS);
+  dead.end();
+  const hung = fakeMachine(() => hung.say("a.env: OK\n"));
+  watchStart(hung.machine, (text) => text.includes("zshield"), SILENT_SECONDS);
+  hung.say("vmlinuz: OK\n");
+  await Bun.sleep(SILENT_SECONDS * 3000 + 1000);
+  assert.equal([up.commands, dead.commands], [[], []]);
+  assert.is(hung.commands.filter((command) => command === "system_reset").length, 1);
 });
 
 test("the report tells where the processor stood, and leaves GRUB's frames out", () => {
