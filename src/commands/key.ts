@@ -92,7 +92,6 @@ export async function rotateKey(
 ): Promise<void> {
   const next = parsePublicFile(newFile, await readSmallFile(newFile));
   const text = await readSmallFile(oldFile);
-  parseSecretFile(oldFile, text);
   const before =
     chainFile !== undefined && existsSync(chainFile)
       ? parseChain(chainFile, await readSmallFile(chainFile))

@@ -30,6 +30,7 @@ import {
   printPublicKey,
   printPublicKeyFile,
   printSecretFile,
+  SENSITIVE,
 } from "../../src/model/minisign.ts";
 import { COMMENT, signMessage, verifySignature } from "../../src/model/signature.ts";
 import { keyOf, MINISIGN } from "./key-example.ts";
@@ -270,6 +271,11 @@ test("key password: the same key under another one", async () => {
   assert.match(weaker.stderr, /the development keys' own/);
   assert.is(read("vendor.key"), before);
 
+  // A development key keeps its own.
+  const same = await weak(["password", at("dev.key")], "12345\n12345\n");
+  assert.is(same.code, 0, same.stderr);
+  assert.match((await unlockKey("it", read("dev.key"), "12345")).id, /^DE57/);
+
   const files = [write("old.pw", "battery staple\n"), write("new.pw", `${PASSWORD}\n`)];
   assert.is((await weak(["password", at("vendor.key"), ...files])).code, 0);
   assert.equal(await unlockKey("it", read("vendor.key"), PASSWORD), key);
@@ -372,6 +378,18 @@ test("minisign's own limits, once: a key that it wrote", async () => {
   assert.is(printPublicKeyFile(key), MINISIGN.publicFile);
 });
 
+test("what guesses at passwords cost is minisign's own, once for each command", async () => {
+  const out = ["--out", at("strong"), "--password-file", write("strong-pw", PASSWORD)];
+  const made = await zshield(["key", "new", ...out]);
+  assert.is(made.code, 0, made.stderr);
+  assert.equal(parseSecretFile("it", read("strong.key")).limits, SENSITIVE);
+  write("weak.key", await lockKey(keyOf(4), PASSWORD, LEAST));
+  const files = ["--password-file", at("strong-pw"), "--new-password-file", at("strong-pw")];
+  const changed = await zshield(["key", "password", at("weak.key"), ...files]);
+  assert.is(changed.code, 0, changed.stderr);
+  assert.equal(parseSecretFile("it", read("weak.key")).limits, SENSITIVE);
+});
+
 test("a secret key whose halves or whose comment belong to another key is refused", async () => {
   const key = keyOf(1);
   const halves = await lockKey({ ...key, key: keyOf(2).key }, PASSWORD, LEAST);
@@ -393,6 +411,11 @@ test("key rotate: a chain is begun, printed or made longer, by its last key only
   const first = await rotate(1, "2.key", "--chain", at("chain"));
   assert.is(first.code, 0, first.stderr);
   assert.is(printed.stdout, read("chain"));
+  assert.is(modeOf("chain"), 0o644);
+  symlinkSync("nowhere", at("led"));
+  const led = await rotate(1, "2.key", "--chain", at("led"));
+  assert.is(led.code, 3);
+  assert.match(led.stderr, /led cannot be written/);
   const early = await rotate(1, "3.pub", "--chain", at("chain"));
   assert.is(early.code, 3);
   assert.match(early.stderr, /the last key of the chain is/);
