@@ -194,6 +194,8 @@ test("the hash tree is computed again, and carried where it is another", async (
   const later = { ...place, startByte: data.length + more.length };
   assert.ok((await roundTrip(imageOf(before), between, later)) < derived + 4500);
   await roundTrip(imageOf(before), Buffer.concat([data, treeOf(data, salt), more]), place);
+  const odd = Buffer.concat([data, more.subarray(0, 100), treeOf(data, salt)]);
+  await roundTrip(imageOf(before), odd, { ...place, startByte: data.length + 100 });
   for (const dataBlocks of [0, 128]) {
     await roundTrip(more, Buffer.alloc(8192), { dataBlocks, startByte: 4096, salt });
   }

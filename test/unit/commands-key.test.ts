@@ -462,6 +462,7 @@ test("device record: signed, shown only with the key that signed, and read by mi
   assert.is(other.stdout, "");
   const none = await zshield(["device", "show", at("box.record")]);
   assert.is(none.code, 3);
+  assert.match(none.stderr, /without a public key nothing can be said/);
 
   const [json = "", ...signature] = read("box.record").split("\n");
   write("box.json", json);

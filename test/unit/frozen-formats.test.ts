@@ -18,8 +18,9 @@ import { readBundle } from "../../src/bundle/read.ts";
 import { unlockKey } from "../../src/bundle/secret-key.ts";
 import { applyDifference } from "../../src/bundle/zdiff.ts";
 import { BitEncoder } from "../../src/bundle/zdiff/coder.ts";
-import { Frame, MAGIC } from "../../src/bundle/zdiff/format.ts";
+import { Frame, JOB_ROOM, MAGIC, PRESSED } from "../../src/bundle/zdiff/format.ts";
 import { codeHeader } from "../../src/bundle/zdiff/header.ts";
+import { Pressed, pressed } from "../../src/bundle/zdiff/pressed.ts";
 import { PIECE, Transfer } from "../../src/bundle/zdiff/transfer.ts";
 import { listContents } from "../../src/model/bundle-manifest.ts";
 import { followChain, parseChain } from "../../src/model/chain.ts";
@@ -118,10 +119,13 @@ function fieldsFrom(seed: number, sizeBytes: number): Buffer {
 }
 
 // By its digest alone: both directions share all of this, so a change of it makes other bytes here, whatever else stays right.
-test("zdiff1: literals, and fields of each kind", async () => {
-  const old = fieldsFrom(1, 150_000);
+test("zdiff1: literals, fields of each kind, and compressed files", async () => {
+  const head = Buffer.from("1f8b0800000000000003", "hex");
+  const text = prose(5, 60_000);
+  const packed = pressed(head, text, 1);
+  const old = Buffer.concat([fieldsFrom(1, 150_000), packed]);
   const next = numbersFrom(2);
-  const fresh = Buffer.from(old);
+  const fresh = Buffer.from(old.subarray(0, 150_000));
   for (let at = 0; at + 4 < fresh.length; at += 1 + (next() % 90)) {
     const way = next() % 4;
     if (way === 0) fresh[at] = next();
@@ -167,7 +171,40 @@ test("zdiff1: literals, and fields of each kind", async () => {
     { kind: 1, from: 101_241, bytes: fresh.subarray(101_241) },
     { kind: 0, from: 20_000, bytes: old.subarray(20_000, 20_500) },
   ].map((one) => ({ ...one, sizeBytes: one.bytes.length }));
-  const wanted = Buffer.concat(parts.map(({ bytes }) => bytes));
+  // A copy, nearly one, and what is carried: noise for more than one block, and at the end what is there already.
+  const few = (seed: number, sizeBytes: number) =>
+    noise(seed, sizeBytes).map((byte) => 128 + (byte & 63));
+  const near = text
+    .subarray(20_000, 50_000)
+    .map((byte, place) => byte ^ (place % 97 === 0 ? 1 : 0));
+  const more = [
+    few(6, 36_000),
+    "the same\0\0\0",
+    few(7, 1000),
+    "the same\0\0!",
+    few(8, 900),
+    "the same",
+  ];
+  const literal = Buffer.concat(more.map((one) => Buffer.from(one)));
+  const raw = Buffer.concat([text.subarray(0, 15_000), near, literal]);
+  const job = {
+    sources: [
+      { at: 150_000, sizeBytes: 5000 },
+      { at: 155_000, sizeBytes: packed.length - 5000 },
+    ],
+    headBytes: head.length,
+    rawBytes: raw.length,
+    operations: [
+      { kind: 0, from: 0, sizeBytes: 15_000 },
+      { kind: 1, from: 20_000, sizeBytes: near.length },
+      { kind: 2, from: 0, sizeBytes: literal.length },
+    ],
+  };
+  const results = [0, 1, 2, 3].map((manner) => pressed(head, raw, manner));
+  const resultsDigest = createHash("sha256").update(Buffer.concat(results)).digest("hex");
+  assert.is(resultsDigest, "232ce59d82c360d127c51d278cd679da8317bb30e5edbfc822673344243f9d95");
+  const first = Buffer.concat(parts.map(({ bytes }) => bytes));
+  const wanted = Buffer.concat([first, ...results]);
   const written: Buffer[] = [Buffer.from(MAGIC, "latin1")];
   const coder = new BitEncoder((bytes) => void written.push(Buffer.from(bytes)));
   const frame = new Frame(coder);
@@ -189,13 +226,23 @@ test("zdiff1: literals, and fields of each kind", async () => {
     else transfer.passed(bytes.subarray(-8));
     at += bytes.length;
   }
+  const takes = results.map(({ length }, index) => ({
+    ...{ kind: PRESSED, sizeBytes: length, from: index * JOB_ROOM },
+  }));
+  frame.segment({ jobs: 4, operations: takes }, old.length, at, wanted.length - at);
+  const jobs = new Pressed(wanted.length);
+  const readOld = (into: Uint8Array, from: number) =>
+    into.set(old.subarray(from, from + into.length));
+  for (const manner of [0, 1, 2, 3]) {
+    jobs.perform(frame, transfer, readOld, old.length, { job: { ...job, manner }, head, raw });
+  }
   coder.finish();
   const [before, path, after] = ["old", "difference", "new"].map((name) => join(folder, name));
   writeFileSync(before!, old);
   writeFileSync(path!, Buffer.concat(written));
   const { sha256 } = await applyDifference(before!, { path: path! }, after!, wanted.length);
   assert.is(sha256, createHash("sha256").update(wanted).digest("hex"));
-  assert.is(digestOf(path!), "7d4ca2ad5463b0587e3b83acea3c9ece4070413e584236db380eddb0d4e8662e");
+  assert.is(digestOf(path!), "25c4d86ae07a7dae163656e89a497d7b7cced7ab3ca033f64eec5245dcf25ce6");
 });
 
 test.run();

@@ -378,6 +378,11 @@ for (const [what, text, wanted] of [
   });
 }
 
+test("a secret key's file: a comment tells the public key only if it begins as ours do", () => {
+  const text = secretFile.replace(/: .*/, ": no zshield secret key of me");
+  assert.is(parseSecretFile("it", text).publicKey, undefined);
+});
+
 test("a secret key's file: libsodium's least limits", () => {
   const least = secretWith((bytes) => {
     bytes.writeBigUInt64LE(BigInt(LEAST.operations), 38);
