@@ -8,6 +8,7 @@ import { STATE_DIRECTORY, type StateRecord } from "../model/state.ts";
 import { query, run } from "./command.ts";
 import { forgetCache } from "./device.ts";
 import { makeDirectory } from "./durable.ts";
+import { closeGaps } from "./fat-gaps.ts";
 import { mount, unmount } from "./mounts.ts";
 import { createStateFiles, writeState } from "./state-files.ts";
 
@@ -52,6 +53,8 @@ export async function makeEsp(place: EspPlace, first: StateRecord, at: string): 
 export async function openEsp(device: string, at: string): Promise<void> {
   // 1: errors were found and corrected, which is what a power cut leaves.
   await run(["fsck.fat", "-a", "-w", device], { okCodes: [0, 1] });
+  // fsck.fat is blind to gaps, and so is Linux; before anything is put behind one, where GRUB would not find it.
+  await closeGaps(device);
   await mount(device, at, "vfat", OPTIONS);
   // What fsck.fat salvages, it keeps in files; after enough power cuts they would fill the ESP.
   for (const name of await readdir(at)) {

@@ -4,7 +4,7 @@
  * Owns: FAT and the files in it. Needs dosfstools and mtools, no mount.
  */
 import { createHash } from "node:crypto";
-import { existsSync, ftruncateSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, ftruncateSync, mkdirSync, readFileSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readState, type StateReading } from "../../src/host/state-files.ts";
 import { coreLbaOf, patchBootImage, patchCoreImage } from "../../src/model/boot-sector.ts";
@@ -57,6 +57,31 @@ export async function readEsp(disk: CrashedDisk, folder: string): Promise<Esp> {
     faults.push("the repair of the ESP changes what its state says");
   }
   return { state, files, faults };
+}
+
+/**
+ * What an installed disk (a raw image) lacks to start, as mtools finds its files: a directory ends for it where it ends for
+ * GRUB and for UEFI firmware. `folder` is emptied.
+ */
+export async function faultsOfInstalledEsp(
+  file: string,
+  folder: string,
+  card: CardDescription,
+): Promise<string[]> {
+  const disk: CrashedDisk = {
+    file,
+    read: (startBytes, sizeBytes) =>
+      withOpen(file, "r", (handle) => {
+        const bytes = Buffer.alloc(sizeBytes);
+        readSync(handle, bytes, 0, sizeBytes, startBytes);
+        return bytes;
+      }),
+    write: () => {
+      throw new Error("an installed disk is only looked at");
+    },
+  };
+  const esp = await readEsp(disk, folder);
+  return [...esp.faults, ...faultsOfBoot(disk, esp, card)];
 }
 
 /** What is missing of GRUB and the rescue system, on the ESP and in front of it. */

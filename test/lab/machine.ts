@@ -25,9 +25,6 @@ export interface Machine {
   readonly ended: Promise<void>;
   /** The power cut: SIGKILL. */
   kill(): Promise<void>;
-  /** A line for the report of the scenario. */
-  remark(line: string): void;
-  readonly remarks: readonly string[];
   /** Waits for a reset or a power-off of the guest. @throws Error when the time is over. */
   waitForEnd(seconds: number): Promise<void>;
   /** Presses the power button. The guest may not listen to it. */
@@ -92,7 +89,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   }
 
   let plugged = 0;
-  const remarks: string[] = [];
 
   async function waitForEnd(seconds: number): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -117,8 +113,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       child.kill("SIGKILL");
       await ended;
     },
-    remark: (line) => void remarks.push(line),
-    remarks,
     waitForEnd,
     async pressPower() {
       await qmp.execute("system_powerdown");

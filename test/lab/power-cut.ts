@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { command } from "./command.ts";
 import type { Drive } from "./hardware.ts";
 import { makeLayer, type Image } from "./images.ts";
+import type { Machine } from "./machine.ts";
 import { disk, RESULT_SECONDS, startRescue, type RescueOptions } from "./recovery.ts";
 import { findSteps, RESULT_LINE } from "./result.ts";
 import { must, type Context } from "./scenario.ts";
@@ -22,6 +23,8 @@ export interface Cut {
   readonly index?: number;
   /** When in the step, 0 its start, 1 its end; by chance if absent. */
   readonly share?: number;
+  /** When so many sectors are in the cache of a disk that forgets, and in no other moment. */
+  readonly unflushed?: number;
 }
 
 const ATTEMPTS = 4;
@@ -38,6 +41,8 @@ export interface Medium {
 
 export interface Branch {
   readonly drive: Drive;
+  /** Sectors that a power cut could lose now. */
+  unflushed(): number;
   /** After the machine was killed: what the disk holds then, and a remark for the report. */
   cut(random: () => number): Promise<{ readonly medium: Medium; readonly remark: string }>;
 }
@@ -50,6 +55,7 @@ export function keepingMedium(image: Image): Medium & { readonly image: Image } 
       const layer = await makeLayer(context.folder, `${name}-${context.random()}`, image);
       return {
         drive: disk(layer),
+        unflushed: () => 0,
         cut: async () => ({ medium: keepingMedium(layer), remark: "" }),
       };
     },
@@ -67,6 +73,7 @@ export function forgettingMedium(image: Image): Medium & { readonly image: Image
       const server = await serveVolatileDisk(file, join(sockets, "nbd"));
       return {
         drive: disk({ nbdSocket: server.socket }),
+        unflushed: server.unflushed,
         async cut(random) {
           const { forgotten, unflushed } = server.cutPower(random);
           await server.close();
@@ -102,13 +109,17 @@ export async function cutPower<M extends Medium>(
       name: `cut-${cut.kind}`,
       drives: [branch.drive],
     });
-    for (let begun = 0; begun <= (cut.index ?? 0); begun++) {
+    for (let seen = 0; seen <= (cut.index ?? 0); seen++) {
       await machine.waitFor(wanted, RESULT_SECONDS, RESULT_LINE);
     }
-    const share = (cut.share ?? context.random()) / attempt;
-    const delay = share * usualSeconds * 0.9;
-    await Bun.sleep(delay * 1000);
+    const begun = Date.now();
+    if (cut.unflushed === undefined) {
+      await Bun.sleep(((cut.share ?? context.random()) / attempt) * usualSeconds * 900);
+    } else {
+      await awaitUnflushed(branch, cut.unflushed, machine);
+    }
     await machine.kill();
+    const delay = (Date.now() - begun) / 1000;
     const after = await branch.cut(context.random);
     const hit = findSteps(machine.serial.text()).at(-1);
     must(hit !== undefined, "no step had begun");
@@ -117,4 +128,12 @@ export async function cutPower<M extends Medium>(
     if (hit.kind === cut.kind) return after.medium as M;
   }
   throw new Error(`${cut.kind} could not be hit in ${ATTEMPTS} attempts`);
+}
+
+/** @throws Error if the machine ends or the verdict comes first. */
+async function awaitUnflushed(branch: Branch, sectors: number, machine: Machine): Promise<void> {
+  while (branch.unflushed() < sectors) {
+    must(!RESULT_LINE.test(machine.serial.text()), `there were never ${sectors} unflushed sectors`);
+    await Bun.sleep(5);
+  }
 }

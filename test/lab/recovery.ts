@@ -12,7 +12,6 @@ import { bytesWritten, makeLayer, makeQcow2, type Image } from "./images.ts";
 import type { Machine } from "./machine.ts";
 import { findResult, RESULT_LINE } from "./result.ts";
 import { must, openContext, type Context } from "./scenario.ts";
-import { waitThroughHang, watchGrubStart, watchKernelStart } from "./watchdog.ts";
 
 /** Large enough for the default layout, and only as large on the host as what is written. */
 export const DISK_BYTES = 20 * GIB;
@@ -124,8 +123,7 @@ async function saveRescue(options: RescueOptions, number: number): Promise<strin
     takesDisks: true,
     name: "rescue-to-save",
   });
-  watchKernelStart(machine);
-  await machine.waitFor("waiting for the card and the disk to appear", 480, RESULT_LINE);
+  await machine.waitFor("waiting for the card and the disk to appear", 240, RESULT_LINE);
   const file = join(context.folder, "memory");
   await machine.save(file);
   return file;
@@ -161,7 +159,7 @@ export async function startCard(
   more: StartOptions & { readonly attach?: Attachment } = {},
 ): Promise<Machine> {
   const { attach, ...rest } = more;
-  const machine = await context.start({
+  return context.start({
     name: "card",
     drives: [
       cardDrive(card, 0, attach),
@@ -169,8 +167,6 @@ export async function startCard(
     ],
     ...rest,
   });
-  watchGrubStart(machine);
-  return machine;
 }
 
 /** Waits for the verdict, whatever it is. */
@@ -242,7 +238,7 @@ const BOOTED = /ZSHIELD-BOOTED kernel=(\S*) root=(\S*) up=(\S*) failed=(\S*)\n/;
 
 /** Waits until the installed (or the golden) system says that it is up, and logs in. */
 export async function awaitBoot(machine: Machine, seconds = BOOT_SECONDS): Promise<Booted> {
-  const { groups } = await waitThroughHang(machine, BOOTED, seconds, /zshield: step 1\//);
+  const { groups } = await machine.waitFor(BOOTED, seconds, /zshield: step 1\//);
   const [kernel = "", root = "", up = "", failed = ""] = groups;
   const console = await logIn(machine, 60);
   return {

@@ -40,8 +40,6 @@ export interface OpenContext extends Context {
   readonly notes: readonly string[];
   /** The machine that was started last: its log tells most. */
   lastMachine(): Machine | undefined;
-  /** What its machines had to remark. */
-  remarks(): readonly string[];
   /** Ends machines, removes images. @throws Error if a card was written to. */
   close(): Promise<void>;
 }
@@ -76,7 +74,6 @@ export function openContext(name: string, seed: number): OpenContext {
       return card;
     },
     lastMachine: () => machines.at(-1),
-    remarks: () => machines.flatMap((machine) => machine.remarks),
     async close() {
       await Promise.all(machines.map((machine) => machine.kill()));
       const written = await Promise.all(cards.map(({ layer }) => bytesWritten(layer)));

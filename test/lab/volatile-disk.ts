@@ -8,6 +8,8 @@ import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { serveNbd, type NbdServer, type Store } from "./nbd.ts";
 
 export interface VolatileDisk extends NbdServer {
+  /** Sectors that were written since the last flush. */
+  unflushed(): number;
   /** Call it when the machine is dead. Tells how many sectors were forgotten, of how many. */
   cutPower(random: () => number): { readonly forgotten: number; readonly unflushed: number };
 }
@@ -43,6 +45,7 @@ export async function serveVolatileDisk(file: string, socket: string): Promise<V
   const server = await serveNbd(store, socket);
   return {
     socket,
+    unflushed: () => before.size,
     cutPower(random) {
       const unflushed = before.size;
       let forgotten = 0;

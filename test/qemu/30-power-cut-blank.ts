@@ -4,9 +4,11 @@
  * what was written since the last flush each sector is there or not, by chance. Each boot goes on where
  * the last one was; the last one starts through the card's GRUB, which has to choose that by itself.
  */
+import { join } from "node:path";
 import { compareWithGolden } from "../lab/inspect.ts";
 import { installedDisk } from "../lab/installed.ts";
 import { makeRaw } from "../lab/images.ts";
+import { faultsOfInstalledEsp } from "../lab/judge-esp.ts";
 import { cutPower, forgettingMedium, secondsOf, type Cut } from "../lab/power-cut.ts";
 import {
   bootDisk,
@@ -24,7 +26,8 @@ const CUTS: readonly Cut[] = [
   { kind: "make-volume" },
   { kind: "make-filesystem" },
   { kind: "copy-tree" },
-  { kind: "install-boot" },
+  // The ESP's directories lie there in pieces then; what is put there later has to be found by GRUB.
+  { kind: "install-boot", unflushed: 50_000 },
   { kind: "switch-root" },
   { kind: "take-backup" },
 ];
@@ -52,6 +55,13 @@ export const scenario: Scenario = {
 
     const differences = await compareWithGolden(context.folder, card.card, image);
     must(differences.length === 0, `differs from golden:\n${differences.slice(0, 20).join("\n")}`);
+    const { description } = card.card;
+    const faults = await faultsOfInstalledEsp(
+      image.file,
+      join(context.folder, "judged-esp"),
+      description,
+    );
+    must(faults.length === 0, `GRUB would not find it: ${faults.slice(0, 20).join("; ")}`);
     const alone = await bootDisk(context, drive);
     checkBooted(alone);
     await checkInstalled(alone.console);
