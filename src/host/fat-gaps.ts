@@ -42,9 +42,10 @@ export async function closeGaps(device: string): Promise<number> {
     const clusters = chainFrom(layout, first, device);
     if (clusters.some((cluster) => seen.has(cluster))) continue;
     for (const cluster of clusters) seen.add(cluster);
-    const pieces = await Promise.all(
-      clusters.map((cluster) => readAt(device, placeOf(layout, cluster), layout.clusterBytes)),
-    );
+    const pieces = [];
+    for (const cluster of clusters) {
+      pieces.push(await readAt(device, placeOf(layout, cluster), layout.clusterBytes));
+    }
     const directory = Buffer.concat(pieces);
     const gaps = gapsOf(directory);
     for (const gap of gaps) directory[gap] = DELETED;

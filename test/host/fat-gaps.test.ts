@@ -9,6 +9,9 @@ import * as assert from "uvu/assert";
 import { closeGaps, gapsOf } from "../../src/host/fat-gaps.ts";
 import { command } from "../lab/command.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
+import { needRoot } from "./need-root.ts";
+
+needRoot();
 
 const SECTOR = 512;
 const ENTRY = 32;
@@ -143,6 +146,23 @@ test("FAT16, and a directory that leads round in a circle, are told", async () =
   bytes.writeUInt32LE(root, fat + 4 * root);
   writeFileSync(round, bytes);
   await assertFails(round, /do not end/);
+});
+
+test("opening the ESP closes them before it is mounted", async () => {
+  const image = await makeImage(1);
+  loseSector(image, "m050.mod");
+  const [mounted, words] = [join(folder, "as-mounted.img"), join(folder, "words")];
+  // The host's kernel may have no vfat: a stand-in keeps what would be mounted.
+  const standIn = join(folder, "mount");
+  writeFileSync(standIn, `#!/bin/sh\necho "$*" > ${words}\ncp "$5" ${mounted}\n`, { mode: 0o755 });
+  const esp = join(import.meta.dir, "../../src/host/esp.ts");
+  const program = `await (await import(${JSON.stringify(esp)})).openEsp("${image}", "${join(folder, "at")}");`;
+  const script = 'mount --bind "$1" "$(command -v mount)" || exit 99; shift; exec "$@"';
+  const argv = ["unshare", "--mount", "sh", "-c", script, "sh", standIn, process.execPath];
+  await command([...argv, "-e", program]);
+  assert.match(readFileSync(words, "utf8"), /^-t vfat -o rw,/);
+  assert.ok((await seen(mounted)).includes("m299.mod"), "it was mounted with the gap");
+  assert.is(await closeGaps(mounted), 0);
 });
 
 test.run();
