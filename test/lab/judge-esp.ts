@@ -4,7 +4,15 @@
  * Owns: FAT and the files in it. Needs dosfstools and mtools, no mount.
  */
 import { createHash } from "node:crypto";
-import { existsSync, ftruncateSync, mkdirSync, readFileSync, readSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { readState, type StateReading } from "../../src/host/state-files.ts";
 import { coreLbaOf, patchBootImage, patchCoreImage } from "../../src/model/boot-sector.ts";
@@ -87,28 +95,41 @@ export async function faultsOfInstalledEsp(
 /** What is missing of GRUB and the rescue system, on the ESP and in front of it. */
 export function faultsOfBoot(disk: CrashedDisk, esp: Esp, card: CardDescription): string[] {
   const faults: string[] = [];
-  const boot = join(esp.files, "zshield", bootDirectoryOf(card));
+  const boot = join("zshield", bootDirectoryOf(card));
   for (const [directory, files] of [
     [join("zshield", card.grub.directory), filesOfCard(card, "grub")],
     [join("zshield", card.rescue.directory), filesOfCard(card, "rescue")],
-    [join("zshield", bootDirectoryOf(card)), filesOfCard(card, "boot")],
+    [boot, filesOfCard(card, "boot")],
     ["EFI/BOOT", filesOfCard(card, "efi")],
   ] as const) {
     for (const [name, digest] of Object.entries(files)) {
-      const why = whyNotWhole(join(esp.files, directory, name), digest);
+      const why = whyNotWhole(findFile(esp, directory, name), digest);
       if (why !== undefined) faults.push(`${directory}/${name} ${why}`);
     }
   }
   if (faults.length > 0) return faults;
   const sector0 = disk.read(0, SECTOR);
   const lba = coreLbaOf(sector0);
-  const wanted = patchBootImage(readFileSync(join(boot, "boot.img")), sector0, lba);
+  const wanted = patchBootImage(readFileSync(findFile(esp, boot, "boot.img")), sector0, lba);
   if (Buffer.compare(wanted, sector0) !== 0) faults.push("sector 0 is not GRUB's boot sector");
-  const core = patchCoreImage(readFileSync(join(boot, "core.img")), lba);
+  const core = patchCoreImage(readFileSync(findFile(esp, boot, "core.img")), lba);
   if (Buffer.compare(core, disk.read(lba * SECTOR, core.length)) !== 0) {
     faults.push(`GRUB's core is not whole at sector ${lba}, which sector 0 names`);
   }
   return faults;
+}
+
+/**
+ * FAT, GRUB and firmware do not look at the case of a name; and where a power cut took the long form of one, its short form
+ * is left, in capitals.
+ */
+function findFile({ files }: Esp, directory: string, name: string): string {
+  let path = files;
+  for (const part of join(directory, name).split("/")) {
+    const there = existsSync(path) ? readdirSync(path) : [];
+    path = join(path, there.find((one) => one.toLowerCase() === part.toLowerCase()) ?? part);
+  }
+  return path;
 }
 
 function whyNotWhole(file: string, { sha256, sizeBytes }: FileDigest): string | undefined {
