@@ -23,11 +23,13 @@ export interface Cut {
   readonly index?: number;
   /** When in the step, 0 its start, 1 its end; by chance if absent. */
   readonly share?: number;
-  /** When so many sectors are in the cache of a disk that forgets, and in no other moment. */
+  /** When so many sectors or more are in the cache of a disk that forgets, and nothing is being added. */
   readonly unflushed?: number;
 }
 
 const ATTEMPTS = 4;
+/** No write for so long: what a step had to write before its flush has been written. */
+const QUIET_MS = 300;
 
 /** How long a step of this kind took in the recovery that made `result`. */
 export function secondsOf(result: Result, kind: string): number {
@@ -130,10 +132,12 @@ export async function cutPower<M extends Medium>(
   throw new Error(`${cut.kind} could not be hit in ${ATTEMPTS} attempts`);
 }
 
-/** @throws Error if the machine ends or the verdict comes first. */
+/** @throws Error if the verdict comes first. */
 async function awaitUnflushed(branch: Branch, sectors: number, machine: Machine): Promise<void> {
-  while (branch.unflushed() < sectors) {
+  let [seen, since] = [0, Date.now()];
+  while (seen < sectors || Date.now() - since < QUIET_MS) {
     must(!RESULT_LINE.test(machine.serial.text()), `there were never ${sectors} unflushed sectors`);
     await Bun.sleep(5);
+    if (branch.unflushed() !== seen) [seen, since] = [branch.unflushed(), Date.now()];
   }
 }

@@ -27,7 +27,7 @@ const CUTS: readonly Cut[] = [
   { kind: "make-filesystem" },
   { kind: "copy-tree" },
   // The ESP's directories lie there in pieces then; what is put there later has to be found by GRUB.
-  { kind: "install-boot", unflushed: 110_000 },
+  { kind: "install-boot", unflushed: 100_000 },
   { kind: "switch-root" },
   { kind: "take-backup" },
 ];
