@@ -2,8 +2,7 @@
  * What goes wrong for a vendor who is root: refused by name, and never a bug in zshield.
  */
 import { randomBytes } from "node:crypto";
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lockKey } from "../../src/bundle/secret-key.ts";
@@ -11,30 +10,16 @@ import { EXIT } from "../../src/errors.ts";
 import { LEAST } from "../../src/model/minisign.ts";
 import { dropFolder, makeFolder } from "../lab/scratch.ts";
 import { keyOf } from "../unit/key-example.ts";
+import { vendorIn } from "../unit/mistakes-example.ts";
 import { needRoot } from "./need-root.ts";
 
 needRoot();
 
 const test = suite("vendor mistakes");
-const MAIN = join(import.meta.dir, "../../src/main.ts");
 const folder = makeFolder("vendor-mistakes");
-const at = (...parts: string[]) => join(folder, ...parts);
+const { at, put, run } = vendorIn(folder);
 const TREE = "tool-1.0.1-9.1-000000";
 test.after(() => dropFolder(folder));
-
-function put(path: string, content: string | Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-}
-
-async function run(words: readonly string[], before: readonly string[] = []) {
-  const child = Bun.spawn([...before, process.execPath, MAIN, ...words], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, HOME: folder },
-  });
-  const stderr = await new Response(child.stderr).text();
-  return { code: await child.exited, stderr };
-}
 
 test.before(async () => {
   put(at("file"), "no directory");

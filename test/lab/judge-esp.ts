@@ -4,15 +4,7 @@
  * Owns: FAT and the files in it. Needs dosfstools and mtools, no mount.
  */
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, ftruncateSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readState, type StateReading } from "../../src/host/state-files.ts";
 import { coreLbaOf, patchBootImage, patchCoreImage } from "../../src/model/boot-sector.ts";
@@ -25,7 +17,7 @@ import {
 import { ESP_BYTES, ESP_START_BYTES } from "../../src/plan/layout.ts";
 import { command } from "./command.ts";
 import type { CrashedDisk } from "./replay.ts";
-import { copyBytes, withOpen } from "./sparse.ts";
+import { copyBytes, readBytes, withOpen } from "./sparse.ts";
 
 const SECTOR = 512;
 
@@ -79,11 +71,7 @@ export async function faultsOfInstalledEsp(
   const disk: CrashedDisk = {
     file,
     read: (startBytes, sizeBytes) =>
-      withOpen(file, "r", (handle) => {
-        const bytes = Buffer.alloc(sizeBytes);
-        readSync(handle, bytes, 0, sizeBytes, startBytes);
-        return bytes;
-      }),
+      withOpen(file, "r", (handle) => readBytes(handle, startBytes, sizeBytes)),
     write: () => {
       throw new Error("an installed disk is only looked at");
     },

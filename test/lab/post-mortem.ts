@@ -1,7 +1,7 @@
 /*
  * What a machine was doing when its scenario failed: where its processor stood, what its screen showed, and the
  * end of its serial line without the frames that GRUB draws there. A start that hangs says nothing by itself, and
- * where the tests run for the vendor only the report is left of it.
+ * in CI only the report is left of it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { Machine } from "./machine.ts";

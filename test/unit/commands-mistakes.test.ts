@@ -9,10 +9,9 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { lockKey } from "../../src/bundle/secret-key.ts";
@@ -21,25 +20,11 @@ import { walkTree } from "../../src/host/tree.ts";
 import { LEAST } from "../../src/model/minisign.ts";
 import { exampleBundle } from "./bundle-example.ts";
 import { keyOf } from "./key-example.ts";
+import { vendorIn } from "./mistakes-example.ts";
 
-const MAIN = join(import.meta.dir, "../../src/main.ts");
 const scratch = mkdtempSync(join(tmpdir(), "zshield-mistakes-"));
-const at = (...parts: string[]) => join(scratch, ...parts);
+const { at, put, run } = vendorIn(scratch);
 const TREE = "tool-1.0.1-9.1-000000";
-
-function put(path: string, content: string | Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-}
-
-async function run(words: readonly string[], before: readonly string[] = []) {
-  const child = Bun.spawn([...before, process.execPath, MAIN, ...words], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, HOME: scratch },
-  });
-  const stderr = await new Response(child.stderr).text();
-  return { code: await child.exited, stderr };
-}
 
 test.before(async () => {
   chmodSync(scratch, 0o755);

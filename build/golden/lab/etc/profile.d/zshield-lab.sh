@@ -1,3 +1,3 @@
 # The log-in shell of the serial line tells the lab that this system is up, before its first prompt. A unit that
-# did it would write while getty and login still hang up the line, which throws away what is under way.
+# did it would write beside getty and login, into the middle of their lines.
 if [ "$(tty)" = /dev/ttyS0 ]; then /usr/lib/zshield/lab-booted; fi
