@@ -146,6 +146,12 @@ test("FAT16, and a directory that leads round in a circle, are told", async () =
   bytes.writeUInt32LE(root, fat + 4 * root);
   writeFileSync(round, bytes);
   await assertFails(round, /do not end/);
+  // A directory that has itself above it is looked at once.
+  copyFileSync(image, round);
+  const nested = readFileSync(round);
+  nested.writeUInt16LE(root, nested.indexOf("ZSHIELD    ") + 26);
+  writeFileSync(round, nested);
+  assert.is(await closeGaps(round), 0);
 });
 
 test("opening the ESP closes them before it is mounted", async () => {
